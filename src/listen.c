@@ -1,0 +1,479 @@
+/*
+ * listen.c: addresses → bound, listening sockets
+ */
+#include "listen.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "compat.h"
+#include "diag.h"
+#include "holder.h"
+#include "number.h"
+#include "options.h"
+
+/*
+ * How many ports of the kernel's choice are tried when a later address does
+ * not have the first one's free.
+ */
+#define PORT_ATTEMPTS 32
+
+/* A listener in the making, and what went wrong last. */
+struct opening {
+	const struct options *options;
+	bool dual;		/* IPv6 sockets take IPv4, too */
+	struct listening *out;
+
+	struct address address;
+	int error;		/* errno */
+	char option[SOCKOPT_ERROR];	/* the line about an option, or "" */
+};
+
+static bool
+has_connections(int type)
+{
+	return type == SOCK_STREAM || type == SOCK_SEQPACKET;
+}
+
+static int
+set_flag(int fd, int level, int option, int value)
+{
+	return setsockopt(fd, level, option, &value, sizeof(value));
+}
+
+/* What a listener needs; options of the user's come later and may undo it. */
+static int
+set_defaults(const struct opening *opening, int fd, int family)
+{
+	/*
+	 * A connection in TIME_WAIT would hold the port. Not for datagrams:
+	 * there it would share the port with whoever has it.
+	 */
+	if (family != AF_UNIX && has_connections(opening->options->type) &&
+	    set_flag(fd, SOL_SOCKET, SO_REUSEADDR, 1) == -1)
+		return -1;
+	if (family == AF_INET6)
+		return set_flag(fd, IPPROTO_IPV6, IPV6_V6ONLY, !opening->dual);
+	return 0;
+}
+
+static int
+set_options(struct opening *opening, int fd, int family,
+	    enum sockopt_phase phase)
+{
+	const struct options *options = opening->options;
+
+	return sockopt_apply(fd, family, options->type, phase,
+			     options->sockopts, options->sockopt_count,
+			     opening->option);
+}
+
+static int
+bind_socket(const struct opening *opening, int fd,
+	    const struct address *address)
+{
+	if (address->sa.sa_family == AF_UNIX)
+		return unixpath_bind(fd, address, opening->options->unix_mode,
+				     &opening->out->path);
+	return bind(fd, &address->sa, address->length);
+}
+
+static int
+set_listening(const struct options *options, int fd)
+{
+	if (!has_connections(options->type))
+		return 0;
+	/* The kernel cuts it to its maximum (somaxconn in listen(2)). */
+	return listen(fd, options->backlog == -1 ? INT_MAX : options->backlog);
+}
+
+static int
+read_address(struct bound *bound)
+{
+	bound->address.length = sizeof(bound->address.storage);
+	return getsockname(bound->fd, &bound->address.sa,
+			   &bound->address.length);
+}
+
+/* Takes a new socket through all its phases. Returns 0, or -1 with errno. */
+static int
+set_up(struct opening *opening, const struct address *address,
+       struct bound *bound)
+{
+	int fd = bound->fd, family = address->sa.sa_family;
+
+	if (set_defaults(opening, fd, family) == -1 ||
+	    set_options(opening, fd, family, SOCKOPT_MADE) == -1 ||
+	    set_options(opening, fd, family, SOCKOPT_BIND) == -1 ||
+	    bind_socket(opening, fd, address) == -1 ||
+	    set_options(opening, fd, family, SOCKOPT_CONNECT) == -1 ||
+	    set_listening(opening->options, fd) == -1)
+		return -1;
+	return read_address(bound);
+}
+
+/* Adds a socket at `address`. Returns 0, or -1 with the failure noted. */
+static int
+open_socket(struct opening *opening, const struct address *address)
+{
+	const struct options *options = opening->options;
+	struct bound *bound = &opening->out->sockets[opening->out->count];
+
+	opening->address = *address;
+	opening->option[0] = '\0';
+	bound->fd = compat_socket(address->sa.sa_family, options->type,
+				  options->protocol);
+	if (bound->fd != -1 && set_up(opening, address, bound) == 0) {
+		opening->out->count++;
+		return 0;
+	}
+	opening->error = errno;
+	if (bound->fd != -1) {
+		unixpath_remove(&opening->out->path);
+		close(bound->fd);
+	}
+	return -1;
+}
+
+/* Whether the last failure says that this host has no such address. */
+static bool
+is_absent(const struct opening *opening)
+{
+	return opening->option[0] == '\0' &&
+	       (opening->error == EADDRNOTAVAIL ||
+		opening->error == EAFNOSUPPORT);
+}
+
+static void
+note_absent(const struct opening *opening)
+{
+	char text[ADDRESS_TEXT];
+
+	if (opening->options->verbose > 0)
+		diag_note("Not listening on %s: %s",
+			  address_text(&opening->address, text),
+			  diag_strerror(opening->error));
+}
+
+/* Whether the socket takes IPv4 besides the IPv6 that its address shows. */
+static bool
+is_dual(const struct bound *bound)
+{
+	int only = 1;
+	socklen_t length = sizeof(only);
+
+	return bound->address.sa.sa_family == AF_INET6 &&
+	       IN6_IS_ADDR_UNSPECIFIED(&bound->address.in6.sin6_addr) &&
+	       getsockopt(bound->fd, IPPROTO_IPV6, IPV6_V6ONLY, &only,
+			  &length) == 0 && only == 0;
+}
+
+static void
+note_bound(const struct opening *opening)
+{
+	const char *verb = has_connections(opening->options->type)
+		? "Listening" : "Bound";
+	char text[ADDRESS_TEXT];
+
+	if (opening->options->verbose == 0)
+		return;
+	for (size_t i = 0; i < opening->out->count; i++) {
+		const struct bound *bound = &opening->out->sockets[i];
+		diag_note("%s on %s", verb,
+			  address_text(&bound->address, text));
+		if (is_dual(bound)) {
+			struct address any;
+			address_any(AF_INET, address_port(&bound->address),
+				    &any);
+			diag_note("%s on %s", verb, address_text(&any, text));
+		}
+	}
+}
+
+static const char *
+reason(const struct opening *opening)
+{
+	if (opening->error == EEXIST)
+		return "the file exists and is not a socket";
+	if (opening->error == EAFNOSUPPORT &&
+	    opening->address.sa.sa_family == AF_INET6)
+		return "this system has no IPv6 (-4 would work)";
+	return diag_strerror(opening->error);
+}
+
+/* Says what the last failure was and returns its cause. */
+static enum cause
+tell_failure(const struct opening *opening)
+{
+	const struct address *address = &opening->address;
+	int type = opening->options->type;
+	char host[ADDRESS_TEXT], port[16] = "", holder[HOLDER_TEXT];
+
+	if (opening->option[0] != '\0') {
+		diag_error("%s", opening->option);
+		return cause_of_errno(opening->error);
+	}
+	address_host(address, host);
+	if (address->sa.sa_family != AF_UNIX)
+		snprintf(port, sizeof(port), " port %u",
+			 (unsigned)address_port(address));
+	if (opening->error == EADDRINUSE &&
+	    holder_of(address, type, holder) == 0)
+		diag_error("listen on %s%s failed: %s (held by %s)", host,
+			   port, reason(opening), holder);
+	else
+		diag_error("listen on %s%s failed: %s", host, port,
+			   reason(opening));
+	if (opening->error == EEXIST)
+		return CAUSE_IN_USE;
+	return cause_of_errno(opening->error);
+}
+
+/* Makes room for `count` sockets. Returns 0, or -1 having told. */
+static int
+make_room(struct listening *out, size_t count)
+{
+	memset(out, 0, sizeof(*out));
+	out->sockets = calloc(count, sizeof(*out->sockets));
+	if (out->sockets != NULL)
+		return 0;
+	diag_error("listen: %s", diag_strerror(errno));
+	return -1;
+}
+
+/*
+ * Opens a socket for each address, on the first one's port. Returns 0, or -1
+ * with the failure noted and the sockets before it still open.
+ */
+static int
+open_each(struct opening *opening, const struct address *addresses,
+	  size_t count)
+{
+	struct listening *out = opening->out;
+
+	for (size_t i = 0; i < count; i++) {
+		struct address address = addresses[i];
+
+		/* An IPv6 socket that takes IPv6 alone could not bind it. */
+		address_unmap(&address);
+		if (out->count > 0)
+			address_set_port(&address, address_port(
+					 &out->sockets[0].address));
+		if (open_socket(opening, &address) == 0)
+			continue;
+		if (count == 1 || !is_absent(opening))
+			return -1;
+		note_absent(opening);
+	}
+	return out->count > 0 ? 0 : -1;
+}
+
+static void
+close_sockets(struct listening *listening)
+{
+	/* The path first, while it cannot be anybody else's (unixpath.h). */
+	unixpath_remove(&listening->path);
+	while (listening->count > 0)
+		close(listening->sockets[--listening->count].fd);
+}
+
+enum cause
+listen_open(const struct options *options,
+	    const struct address *addresses, size_t count,
+	    struct listening *out)
+{
+	struct opening opening = { .options = options, .out = out };
+	enum cause cause;
+
+	if (make_room(out, count) == -1)
+		return CAUSE_LOCAL;
+	for (int attempts = 1;; attempts++) {
+		if (open_each(&opening, addresses, count) == 0) {
+			note_bound(&opening);
+			return CAUSE_NONE;
+		}
+		close_sockets(out);
+		/* Taken, and the port was not the user's but the kernel's? */
+		if (opening.error != EADDRINUSE ||
+		    address_port(&addresses[0]) != 0 ||
+		    address_port(&opening.address) == 0 ||
+		    attempts == PORT_ATTEMPTS)
+			break;
+	}
+	cause = tell_failure(&opening);
+	listen_close(out);
+	return cause;
+}
+
+/* Whether one socket for both versions of IP is not to be had here. */
+static bool
+must_split(const struct opening *opening)
+{
+	/* OpenBSD's kernel says EINVAL to it. */
+	return is_absent(opening) ||
+	       (opening->option[0] == '\0' && opening->error == EINVAL);
+}
+
+static enum cause
+open_dual(const struct options *options,
+	  const struct address versions[2],
+	  struct listening *out)
+{
+	struct opening opening = {
+		.options = options, .dual = true, .out = out,
+	};
+	enum cause cause = CAUSE_NONE;
+
+	if (make_room(out, 1) == -1)
+		return CAUSE_LOCAL;
+	if (open_each(&opening, versions, 1) == 0) {
+		note_bound(&opening);
+		return CAUSE_NONE;
+	}
+	if (!must_split(&opening))
+		cause = tell_failure(&opening);
+	listen_close(out);
+	return cause != CAUSE_NONE ? cause
+				   : listen_open(options, versions, 2, out);
+}
+
+enum cause
+listen_open_any(const struct options *options, uint16_t port,
+		struct listening *out)
+{
+	struct address versions[2];
+
+	address_any(AF_INET6, port, &versions[0]);
+	address_any(AF_INET, port, &versions[1]);
+	if (options->family == AF_INET6)
+		return listen_open(options, &versions[0], 1, out);
+	if (options->family == AF_INET)
+		return listen_open(options, &versions[1], 1, out);
+	return open_dual(options, versions, out);
+}
+
+/*
+ * The descriptor that `file` is just another name of, or -1. Opening it anew
+ * would start at the beginning of a log, and fail on a socket.
+ */
+static int
+named_descriptor(const char *file)
+{
+	static const char *const folders[] = { "/dev/fd/", "/proc/self/fd/" };
+	unsigned long number;
+
+	if (strcmp(file, "/dev/stdout") == 0)
+		return STDOUT_FILENO;
+	if (strcmp(file, "/dev/stderr") == 0)
+		return STDERR_FILENO;
+	for (size_t i = 0; i < ARRAY_LENGTH(folders); i++) {
+		size_t length = strlen(folders[i]);
+		if (strncmp(file, folders[i], length) == 0 &&
+		    number_parse(file + length, 0, INT_MAX, &number) == 0)
+			return (int)number;
+	}
+	return -1;
+}
+
+/* Writes all of `text` to `fd`, if there is one, and closes it. */
+static int
+write_and_close(int fd, const char *text)
+{
+	size_t left = strlen(text);
+	int error = 0;
+
+	if (fd == -1)
+		return -1;
+	while (left > 0 && error == 0) {
+		ssize_t done = write(fd, text, left);
+		if (done >= 0) {
+			text += done;
+			left -= (size_t)done;
+		} else if (errno != EINTR) {
+			error = errno;
+		}
+	}
+	if (close(fd) == -1 && error == 0)
+		error = errno;
+	if (error == 0)
+		return 0;
+	errno = error;
+	return -1;
+}
+
+/* Makes `file` anew with `text` in it: nobody can see it half written. */
+static int
+replace_file(const char *file, const char *text)
+{
+	const char *slash = strrchr(file, '/');
+	int directory = slash != NULL ? (int)(slash - file) + 1 : 0;
+	char temporary[PATH_MAX];
+	int length = snprintf(temporary, sizeof(temporary),
+			      "%.*s.sockcat-XXXXXX", directory, file);
+
+	if (length < 0 || (size_t)length >= sizeof(temporary)) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	int fd = mkstemp(temporary);
+	if (fd == -1)
+		return -1;
+	/* mkstemp(3) means secrets; this is not one, where modes exist. */
+	mode_t mask = umask(0);
+	umask(mask);
+	(void)fchmod(fd, 0666 & ~mask);
+	if (write_and_close(fd, text) == 0 && rename(temporary, file) == 0)
+		return 0;
+	int error = errno;
+	unlink(temporary);
+	errno = error;
+	return -1;
+}
+
+static int
+write_file(const char *file, const char *text)
+{
+	int fd = named_descriptor(file);
+	struct stat status;
+
+	if (fd != -1)
+		return write_and_close(fcntl(fd, F_DUPFD_CLOEXEC, 0), text);
+	if (stat(file, &status) == 0 && !S_ISREG(status.st_mode))
+		return write_and_close(open(file, O_WRONLY | O_NOCTTY |
+					    O_CLOEXEC), text);
+	return replace_file(file, text);
+}
+
+enum cause
+listen_write_port_file(const char *file,
+		       const struct listening *listening)
+{
+	const struct address *address = &listening->sockets[0].address;
+	char host[ADDRESS_TEXT], text[ADDRESS_TEXT + 1];
+
+	if (address->sa.sa_family == AF_UNIX)
+		snprintf(text, sizeof(text), "%s\n",
+			 address_host(address, host));
+	else
+		snprintf(text, sizeof(text), "%u\n",
+			 (unsigned)address_port(address));
+	if (write_file(file, text) == 0)
+		return CAUSE_NONE;
+	diag_error("write %s failed: %s", file, diag_strerror(errno));
+	return CAUSE_LOCAL;
+}
+
+void
+listen_close(struct listening *listening)
+{
+	close_sockets(listening);
+	free(listening->sockets);
+	listening->sockets = NULL;
+}

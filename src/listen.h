@@ -1,0 +1,67 @@
+/*
+ * listen.h: addresses → bound, listening sockets
+ */
+#ifndef LISTEN_H
+#define LISTEN_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "family.h"
+#include "outcome.h"
+#include "unixpath.h"
+
+struct options;
+
+/* One bound socket and the address that the kernel says it has. */
+struct bound {
+	int fd;
+	struct address address;
+};
+
+/* What one listener consists of: a socket for each of its addresses. */
+struct listening {
+	struct bound *sockets;
+	size_t count;
+	struct unixpath path;
+};
+
+/*
+ * Opens a socket for each of `count` addresses, all on one port: where their
+ * port is 0 the kernel chooses the first one's, and the others follow. An
+ * IPv6 socket takes IPv6 alone; a Unix address stands by itself. Of several
+ * addresses those that this host does not have (::1 of localhost without
+ * IPv6) are left out, as long as there is one that it has.
+ *
+ * With `any` the socket takes IPv6 and IPv4 alike where the kernel has both
+ * (ipv6(7)), on `port` (host order), or just options->family.
+ *
+ * A stream or seqpacket socket is set listening. Sets SO_REUSEADDR on
+ * streams, never SO_REUSEPORT. Tells a failure itself, with the process that
+ * holds the port where /proc tells. With -v says "Listening on ADDR PORT" or
+ * "Bound on ADDR PORT" (datagrams) for each, and of a socket for both
+ * versions of IP both addresses. Returns CAUSE_NONE, or the cause with
+ * nothing left open and `out` empty.
+ */
+enum cause listen_open(const struct options *options,
+		       const struct address *addresses, size_t count,
+		       struct listening *out);
+enum cause listen_open_any(const struct options *options, uint16_t port,
+			   struct listening *out);
+
+/*
+ * Writes the port (or the Unix path) and a newline to `file`: whole, under
+ * another name in its directory, then renamed. What is no regular file (a
+ * device, a FIFO, /dev/fd/N) is written to as it stands; a FIFO without a
+ * reader is waited for. Tells a failure itself.
+ */
+enum cause listen_write_port_file(const char *file,
+				  const struct listening *listening);
+
+/*
+ * Closes all sockets, removes a Unix path that is still ours, and leaves
+ * `listening` empty.
+ */
+void listen_close(struct listening *listening);
+
+#endif

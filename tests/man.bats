@@ -1,0 +1,334 @@
+#!/usr/bin/env bats
+# man.bats: the manual, the README and the completions say what the program does
+
+load helpers
+
+setup() {
+	test_setup
+	ROOT=$TESTS/..
+	MAN=$ROOT/man/sockcat.1
+	# The examples call it by its name.
+	mkdir bin
+	ln -s "$SOCKCAT" bin/sockcat
+	PATH=$PWD/bin:$PATH
+}
+
+article() {
+	exec "$PYTHON" "$TESTS/peers/articles.py" "$@"
+}
+
+# The options in --help, a line each: "-w, --timeout" or "--wait".
+help_options() {
+	"$SOCKCAT" --help | sed -nE 's/^  (-.,|   ) --([a-z0-9-]+).*/\1 --\2/p' |
+		sed 's/^ *//' | sort
+}
+
+# The same from the manual's lists of options.
+man_options() {
+	sed -nE '/^\.Sh DESCRIPTION/,/^\.Sh CLIENT/ {
+		s/ (Ar|Ns|Cm) .*//
+		s/^\.It Fl -/--/p
+		s/^\.It Fl (.) , -/-\1, --/p
+	}' "$MAN" | sort
+}
+
+section() {
+	sed -n "/^\.Sh $1\$/,/^\.Sh /p" "$MAN"
+}
+
+# The commands in the manual, each with the lines that belong to it.
+examples() {
+	sed -nE '
+	s/^\.Dl (\$ )/\1/p
+	/^\.Bd -literal/,/^\.Ed/ { /^\.(Bd|Ed)/!p }' "$MAN" |
+		sed 's/\\e/\\/g; s/\\&//g'
+}
+
+# The example with the text $1 in it, without its prompt.
+example() {
+	local line found=
+	while IFS= read -r line; do
+		case $line in
+		'$ '*)
+			[ -z "$found" ] || break
+			[[ $line == *"$1"* ]] && found=${line#??}
+			;;
+		*)
+			[ -z "$found" ] || found+=$'\n'$line
+			;;
+		esac
+	done < <(examples)
+	[ -n "$found" ] || { echo "no example with: $1" >&2; return 1; }
+	printf '%s\n' "$found"
+}
+
+# Starts the example with $2 in it on a port of the kernel's choice; $port.
+start_server() {
+	local text
+	text=$(example "$2")
+	start "$1" bash -c "${text/12345/0 --port-file $1.port}"
+	wait_for_file "$1.port"
+	port=$(cat "$1.port")
+}
+
+# Runs the example with $1 in it, with $port for its port, and $2=$3 replaced.
+try_example() {
+	local text
+	text=$(example "$1")
+	text=${text/12345/$port}
+	[ $# = 1 ] || text=${text//"$2"/"$3"}
+	try bash -c "$text"
+}
+
+@test "the manual has each option of --help, and no other" {
+	help_options >help
+	man_options >man
+	[ "$(wc -l <help)" -gt 30 ]
+	diff help man
+}
+
+@test "the manual has each exit status" {
+	"$SOCKCAT" --help | sed -n '/^Exit status/,$p' | grep -oE '\b[0-9]+ ' |
+		tr -d ' ' >help
+	section 'EXIT STATUS' | sed -nE 's/^\.It ([0-9]+)/\1/p' >man
+	diff help man
+}
+
+@test "the manual has each socket option, and no other" {
+	need_linux_build
+	"$SOCKCAT" --list-sockopts | awk '/^$/ { exit } NR > 1 { print $1 }' >list
+	section 'SOCKET OPTIONS BY NAME' | sed -n 's/^\.It Cm //p' >man
+	diff list man
+}
+
+@test "mandoc finds nothing to say of the manual" {
+	need mandoc
+	# What manuals this system has is no concern of ours.
+	try mandoc -Tlint -Wstyle "$MAN"
+	run grep -v -e 'referenced manual not found' -e 'outdated mandoc.db' out
+	[ -z "$output" ]
+}
+
+@test "the options in the manual's examples exist and take their values" {
+	# --help is answered where all before it was right.
+	examples | sed 's/^\$ //' | tr '|;&()' '\n' | sed -n '
+		:more
+		/\\$/ { N; s/\\\n//; b more; }
+		s/^ *//
+		s/[<>].*//
+		s/^sockcat /&--help-last /p' >commands
+	[ "$(wc -l <commands)" -gt 50 ]
+	while read -r command; do
+		command=${command/--help-last /}
+		eval "try $command --help"
+		[ "$status" = 0 ] || { echo "$command"; cat err; false; }
+	done <commands
+}
+
+@test "the manual's examples are proper shell" {
+	examples | sed 's/^\$ //' >commands
+	bash -n commands
+}
+
+@test "example: a server that greets and prints what its client says" {
+	start_server s 'Thank you for connecting'
+	try article talking-client "$port" 'Hello, server'
+	expect_text out $'Thank you for connecting\n'
+	finish s
+	expect_status 0
+	expect_text out $'Hello, server\n'
+	expect_text err ''
+}
+
+@test "example: a server whose client only listens" {
+	start_server s 'Thank you for connecting'
+	try article greeting-client "$port"
+	expect_text out $'Thank you for connecting\n'
+	finish s
+	expect_status 0
+}
+
+@test "example: a client that prints what the server says" {
+	serve s article greeting-server
+	try_example 'sockcat -d 127.0.0.1 12345'
+	expect_status 0
+	expect_text out $'Thank you for connecting\n'
+	finish s
+	expect_status 0
+}
+
+@test "example: a client that says something and prints the answer" {
+	serve s article greeting-server
+	try_example 'Hello, server'
+	expect_status 0
+	expect_text out $'Thank you for connecting\n'
+	finish s
+	expect_text out $'Hello, server\n'
+}
+
+@test "example: all of a large file is sent" {
+	random_bytes 8000000 >large.file
+	serve s article receiving-server received
+	try_example '<large.file'
+	expect_status 0
+	finish s
+	expect_same large.file received
+}
+
+@test "example: receiving until the peer ends" {
+	random_bytes 8000000 >large.file
+	start_server s '>large.copy'
+	try article sendall-client "$port" large.file
+	expect_status 0
+	finish s
+	expect_status 0
+	expect_same large.file large.copy
+}
+
+@test "example: a server that says nothing is left" {
+	serve s article silent-server 30
+	try_example '--idle-timeout 2' 'timeout 2' 'timeout 0.1'
+	expect_error 5 idle-timeout
+}
+
+@test "example: a client that does not come is given up" {
+	port=0
+	try_example '--accept-timeout 10' 'timeout 10' 'timeout 0.1'
+	expect_error 5 accept-timeout
+}
+
+@test "example: errors are told apart" {
+	serve s article receiving-server received
+	try_example 'case $?'
+	expect_text out $'done\n'
+	finish s
+	# The port is closed now.
+	try_example 'case $?'
+	expect_text out $'refused\n'
+	try_example 'case $?' '-w 2' '-s 192.0.2.1'
+	expect_text out $'address in use\n'
+}
+
+@test "example: a server and a client on a Unix-domain socket" {
+	start s bash -c "$(example '-l ./server.sock')"
+	wait_until test -S server.sock
+	# It is bound a moment before it listens.
+	try sc --retry-for 10 -q 0 ./server.sock
+	expect_status 0
+	finish s
+
+	start s bash -c "$(example '-l ./server.sock') --port-file s.port"
+	wait_for_file s.port
+	try article unix-client server.sock 'Hello, server'
+	expect_text out $'Thank you for connecting\n'
+	finish s
+	expect_text out $'Hello, server\n'
+	[ ! -e server.sock ]
+
+	start s article unix-server ./server.sock
+	wait_until test -S server.sock
+	text=$(example '| sockcat ./server.sock')
+	try bash -c "${text/sockcat/sockcat --retry-for 10}"
+	expect_status 0
+	expect_text out $'Thank you for connecting\n'
+	finish s
+	expect_text out $'Hello, server\n'
+}
+
+@test "example: a script that waits for its listener" {
+	{
+		example '--port-file port 127.0.0.1 0'
+		example 'until [ -s port ]'
+		example '"$(cat port)"'
+		echo wait
+	} >script
+	try bash script
+	expect_status 0
+	expect_text received $'hello\n'
+}
+
+@test "example: TLS by openssl in front of sockcat, and behind it" {
+	need openssl
+	local text
+	openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=localhost -days 1 \
+		-keyout key.pem -out cert.pem 2>/dev/null
+	mkfifo back
+	serve plain article greeting-server
+	text=$(example 'openssl s_server')
+	text=${text/8080/$port}
+	serve_on_free tls bash -c "exec 9<>back; ${text/8443/@PORT@}"
+	true
+}
+
+@test "every shell completes each option" {
+	local shell letter name
+	for shell in bash zsh fish; do
+		[ -s "$ROOT/build/completion/$shell" ] || skip 'no completions built'
+	done
+	help_options | sed -E 's/^(-.), --/\1 /; s/^--/- /' >options
+	while read -r letter name; do
+		grep -qE -e "(^|[[:blank:]])--$name( |\$)" \
+			"$ROOT/build/completion/bash"
+		grep -qE -e "'\*--$name[[=]" "$ROOT/build/completion/zsh"
+		grep -qE -e " -l $name " "$ROOT/build/completion/fish"
+		[ "$letter" != - ] || continue
+		grep -qE -e "^[[:blank:]]*$letter --$name" \
+			"$ROOT/build/completion/bash"
+		grep -qE -e "'\*$letter[[+]" "$ROOT/build/completion/zsh"
+		grep -qE -e " -s ${letter#-} -l $name " \
+			"$ROOT/build/completion/fish"
+	done <options
+}
+
+@test "bash can read its completion, and it works" {
+	[ -s "$ROOT/build/completion/bash" ] || skip 'no completions built'
+	bash -n "$ROOT/build/completion/bash"
+	compopt() { :; }
+	# shellcheck source=/dev/null
+	. "$ROOT/build/completion/bash"
+	COMP_WORDS=(sockcat --fam) COMP_CWORD=1
+	_sockcat sockcat --fam sockcat
+	[ "${COMPREPLY[*]}" = --family ]
+	COMP_WORDS=(sockcat --family = ine) COMP_CWORD=3
+	_sockcat sockcat ine =
+	[ "${COMPREPLY[*]}" = 'inet inet6' ]
+	COMP_WORDS=(sockcat --sockopt nod) COMP_CWORD=2
+	_sockcat sockcat nod --sockopt
+	[ "${COMPREPLY[*]}" = nodelay ]
+}
+
+@test "zsh can read its completion" {
+	need zsh
+	[ -s "$ROOT/build/completion/zsh" ] || skip 'no completions built'
+	zsh -n "$ROOT/build/completion/zsh"
+}
+
+@test "fish can read its completion" {
+	need fish
+	[ -s "$ROOT/build/completion/fish" ] || skip 'no completions built'
+	fish -n "$ROOT/build/completion/fish"
+}
+
+@test "the README starts with two commands" {
+	sed -n 's/^\$ //p' "$ROOT/README" >commands
+	[ "$(wc -l <commands)" = 2 ]
+	[ "$(sed -n 3,4p "$ROOT/README" | grep -c '^\$ ')" = 2 ]
+	[ "$(sed -n 2p commands)" = 'make check' ]
+	make -C "$ROOT" -n check
+}
+
+@test "the README's first command shows hello crossing a socket" {
+	ln -s "$SOCKCAT" sockcat
+	mkdir build
+	# What it runs after make, with the program that is tested.
+	sed -n 's/^\$ make && //p' "$ROOT/README" >command
+	try bash command
+	expect_status 0
+	expect_text out $'hello\n'
+	expect_text err ''
+}
+
+@test "no line of the README is longer than 80 columns" {
+	run awk 'length > 80' "$ROOT/README"
+	[ -z "$output" ]
+}
