@@ -1,0 +1,334 @@
+/*
+ * driver.c - the ends that a benchmark needs besides the program it measures.
+ *
+ * One small static program with a verb for each: a launcher that measures
+ * what it starts, servers to talk to, a source and a sink for pipes.  It is
+ * in C for two reasons: a start takes less time than one line of a script,
+ * and ru_maxrss of a child begins at what its parent held when it forked, so
+ * that under a big parent every program looks big.
+ *
+ * A measuring verb writes one line to the descriptor REPORT:
+ *	start ns, end ns, runs, CPU ns, peak resident KiB, worst exit status
+ */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define BLOCK	131072	/* what cat reads and writes at a time */
+#define PING	64
+#define NS	1000000000LL
+
+static const char banner[] = "220 ready\r\n";
+
+struct report {
+	long long start, end;	/* CLOCK_MONOTONIC, ns */
+	long long cpu;		/* user and system, ns */
+	long runs, rss;
+	int status;
+};
+
+static void die(const char *what)
+{
+	fprintf(stderr, "driver: %s: %s\n", what, strerror(errno));
+	exit(125);
+}
+
+static long long now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * NS + t.tv_nsec;
+}
+
+static void report_write(int fd, const struct report *r)
+{
+	dprintf(fd, "%lld %lld %ld %lld %ld %d\n", r->start, r->end, r->runs,
+	    r->cpu, r->rss, r->status);
+}
+
+/* The report's descriptor is ours, not the measured program's. */
+static int report_fd(const char *text)
+{
+	int fd = atoi(text);
+
+	if (fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
+		die("report");
+	return fd;
+}
+
+/* Starts a command on the two descriptors; it does not outlive us. */
+static pid_t command_start(char **argv, int in, int out)
+{
+	pid_t pid = fork();
+
+	if (pid < 0)
+		die("fork");
+	if (pid > 0)
+		return pid;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (dup2(in, 0) < 0 || dup2(out, 1) < 0)
+		die("dup2");
+	execvp(argv[0], argv);
+	die(argv[0]);
+	return -1;
+}
+
+static void command_wait(pid_t pid, struct report *r)
+{
+	struct rusage u;
+	int status;
+
+	while (wait4(pid, &status, 0, &u) < 0)
+		if (errno != EINTR)
+			die("wait");
+	r->cpu += (u.ru_utime.tv_sec + u.ru_stime.tv_sec) * NS +
+	    (u.ru_utime.tv_usec + u.ru_stime.tv_usec) * 1000LL;
+	if (u.ru_maxrss > r->rss)
+		r->rss = u.ru_maxrss;
+	status = WIFEXITED(status) ? WEXITSTATUS(status) :
+	    128 + WTERMSIG(status);
+	if (status > r->status)
+		r->status = status;
+}
+
+/*
+ * run REPORT COUNT MS COMMAND...: the command COUNT times, one after the
+ * other, on our own descriptors; no further run begins after MS.
+ */
+static int verb_run(char **argv)
+{
+	int fd = report_fd(argv[0]);
+	long count = atol(argv[1]);
+	long long budget = atoll(argv[2]) * 1000000;
+	struct report r = { .start = now() };
+
+	do {
+		command_wait(command_start(argv + 3, 0, 1), &r);
+		r.runs++;
+		r.end = now();
+	} while (r.runs < count && r.end < r.start + budget);
+	report_write(fd, &r);
+	return 0;
+}
+
+static int read_whole(int fd, char *buf, size_t len)
+{
+	ssize_t n;
+
+	for (; len > 0; buf += n, len -= (size_t)n) {
+		n = read(fd, buf, len);
+		if (n <= 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int write_whole(int fd, const char *buf, size_t len)
+{
+	ssize_t n;
+
+	for (; len > 0; buf += n, len -= (size_t)n) {
+		n = write(fd, buf, len);
+		if (n <= 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* One message there and back, and it must be the one that was sent. */
+static int ping(int to, int from, long serial)
+{
+	char sent[PING], got[PING];
+
+	memset(sent, (int)(serial % 251), sizeof(sent));
+	if (write_whole(to, sent, sizeof(sent)) < 0 ||
+	    read_whole(from, got, sizeof(got)) < 0)
+		return -1;
+	return memcmp(sent, got, sizeof(sent)) == 0 ? 0 : -1;
+}
+
+/*
+ * pingpong REPORT COUNT MS COMMAND...: 64 bytes into the command and the 64
+ * back, COUNT times or for MS.  The time begins after the first: connecting
+ * is another figure.
+ */
+static int verb_pingpong(char **argv)
+{
+	int fd = report_fd(argv[0]);
+	long count = atol(argv[1]);
+	long long budget = atoll(argv[2]) * 1000000;
+	struct report r = { 0 };
+	int in[2], out[2];
+	char end;
+	pid_t pid;
+
+	if (pipe2(in, O_CLOEXEC) < 0 || pipe2(out, O_CLOEXEC) < 0)
+		die("pipe");
+	pid = command_start(argv + 3, in[0], out[1]);
+	close(in[0]);
+	close(out[1]);
+	if (ping(in[1], out[0], 0) < 0)
+		return 1;
+	r.start = r.end = now();
+	while (r.runs < count && r.end < r.start + budget) {
+		if (ping(in[1], out[0], r.runs + 1) < 0)
+			return 1;
+		r.runs++;
+		r.end = now();
+	}
+	close(in[1]);
+	while (read(out[0], &end, 1) > 0)
+		continue;
+	command_wait(pid, &r);
+	report_write(fd, &r);
+	return 0;
+}
+
+/* Listens on 127.0.0.1 or on a path, and tells the port (0 for a path). */
+static int server_open(const char *path)
+{
+	struct sockaddr_in in = { .sin_family = AF_INET };
+	struct sockaddr_un un = { .sun_family = AF_UNIX };
+	struct sockaddr *addr = (struct sockaddr *)&in;
+	socklen_t len = sizeof(in);
+	int fd;
+
+	in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	if (path) {
+		addr = (struct sockaddr *)&un;
+		len = sizeof(un);
+		if (strlen(path) >= sizeof(un.sun_path)) {
+			errno = ENAMETOOLONG;
+			die(path);
+		}
+		memcpy(un.sun_path, path, strlen(path) + 1);
+	}
+	fd = socket(addr->sa_family, SOCK_STREAM, 0);
+	if (fd < 0 || bind(fd, addr, len) < 0 || listen(fd, 128) < 0)
+		die("listen");
+	if (!path && getsockname(fd, addr, &len) < 0)
+		die("getsockname");
+	printf("%d\n", ntohs(in.sin_port));
+	fflush(stdout);
+	return fd;
+}
+
+/* banner [PATH]: a line to each client, and its end. */
+static int verb_banner(char **argv)
+{
+	int server = server_open(argv[0]), fd;
+
+	while ((fd = accept(server, NULL, NULL)) >= 0) {
+		(void)write_whole(fd, banner, sizeof(banner) - 1);
+		close(fd);
+	}
+	die("accept");
+	return 1;
+}
+
+/* echo [PATH]: to each client what it says, one client after the other. */
+static int verb_echo(char **argv)
+{
+	int server = server_open(argv[0]), fd;
+	char buf[4096];
+	ssize_t n;
+
+	while ((fd = accept(server, NULL, NULL)) >= 0) {
+		while ((n = read(fd, buf, sizeof(buf))) > 0)
+			if (write_whole(fd, buf, (size_t)n) < 0)
+				break;
+		close(fd);
+	}
+	die("accept");
+	return 1;
+}
+
+/*
+ * read PORT: connects and reads to the end.  Nothing that does this can start
+ * and end with less.
+ */
+static int verb_read(char **argv)
+{
+	struct sockaddr_in in = { .sin_family = AF_INET };
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	char buf[4096];
+	ssize_t n;
+
+	in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	in.sin_port = htons((uint16_t)atoi(argv[0]));
+	if (connect(fd, (struct sockaddr *)&in, sizeof(in)) < 0)
+		die("connect");
+	while ((n = read(fd, buf, sizeof(buf))) > 0)
+		if (write_whole(1, buf, (size_t)n) < 0)
+			return 1;
+	return n < 0;
+}
+
+/* fill BYTES: so many bytes to standard output. */
+static int verb_fill(char **argv)
+{
+	static char buf[BLOCK];
+	long long left = atoll(argv[0]);
+	size_t n;
+
+	memset(buf, 'x', sizeof(buf));
+	for (; left > 0; left -= (long long)n) {
+		n = left < BLOCK ? (size_t)left : BLOCK;
+		if (write_whole(1, buf, n) < 0)
+			return 1;
+	}
+	return 0;
+}
+
+/* drain: reads to the end and tells how much came, and when it ended. */
+static int verb_drain(char **argv)
+{
+	static char buf[BLOCK];
+	long long total = 0;
+	ssize_t n;
+
+	(void)argv;
+	while ((n = read(0, buf, sizeof(buf))) > 0)
+		total += n;
+	printf("%lld %lld\n", total, now());
+	return n < 0;
+}
+
+static const struct verb {
+	const char *name;
+	int args;		/* at least */
+	int (*run)(char **argv);
+} verbs[] = {
+	{ "run", 4, verb_run },
+	{ "pingpong", 4, verb_pingpong },
+	{ "banner", 0, verb_banner },
+	{ "echo", 0, verb_echo },
+	{ "read", 1, verb_read },
+	{ "fill", 1, verb_fill },
+	{ "drain", 0, verb_drain },
+};
+
+int main(int argc, char **argv)
+{
+	/* The benchmark may be killed outright: nothing stays behind. */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	for (size_t i = 0; argc > 1 && i < sizeof(verbs) / sizeof(*verbs); i++)
+		if (strcmp(argv[1], verbs[i].name) == 0 &&
+		    argc - 2 >= verbs[i].args)
+			return verbs[i].run(argv + 2);
+	fprintf(stderr, "driver: see driver.c for its verbs\n");
+	return 125;
+}
