@@ -47,8 +47,6 @@
 /* A host, an address and a port, and the words around them. */
 #define SUBJECT (ENDPOINT_HOST_MAX + ADDRESS_TEXT + 64)
 
-#define PORT_COUNT (UINT16_MAX + 1)
-
 /* A name that is, was or will be looked up, and the answer. */
 struct look_up {
 	struct dial *dial;
@@ -102,7 +100,8 @@ struct dial {
 	struct round now, before;
 };
 
-static const char *protocol_name(const struct options *options)
+static const char *
+protocol_name(const struct options *options)
 {
 	if (options->protocol == IPPROTO_SCTP)
 		return "sctp";
@@ -110,7 +109,8 @@ static const char *protocol_name(const struct options *options)
 }
 
 /* What numbers come next is nobody's secret: xorshift (Marsaglia, 2003). */
-static uint64_t dial_random(struct dial *dial, uint64_t below)
+static uint64_t
+dial_random(struct dial *dial, uint64_t below)
 {
 	dial->random ^= dial->random << 13;
 	dial->random ^= dial->random >> 7;
@@ -122,7 +122,8 @@ static uint64_t dial_random(struct dial *dial, uint64_t below)
  * Failures
  */
 
-static void round_forget(struct round *round)
+static void
+round_forget(struct round *round)
 {
 	while (round->first != NULL) {
 		struct failure *next = round->first->next;
@@ -134,7 +135,8 @@ static void round_forget(struct round *round)
 }
 
 /* Tells the lines that no verbosity has told yet, and forgets the round. */
-static void round_tell(struct round *round)
+static void
+round_tell(struct round *round)
 {
 	for (struct failure *each = round->first; each; each = each->next)
 		diag_error("%s", each->line);
@@ -145,7 +147,8 @@ static void round_tell(struct round *round)
  * Keeps a line for later, but not the same one twice in a row: a socket
  * option fails alike on each address.
  */
-static void round_add(struct round *round, const char *line)
+static void
+round_add(struct round *round, const char *line)
 {
 	size_t size = strlen(line) + 1;
 	struct failure *failure;
@@ -168,8 +171,9 @@ static void round_add(struct round *round, const char *line)
 
 /* Notes a failure in the round under way. */
 __attribute__((format(printf, 3, 4)))
-static void dial_fail(struct dial *dial, enum cause cause, const char *format,
-		      ...)
+static void
+dial_fail(struct dial *dial, enum cause cause, const char *format,
+	  ...)
 {
 	unsigned verbose = dial->options->verbose;
 	char line[SUBJECT + 512];
@@ -189,7 +193,8 @@ static void dial_fail(struct dial *dial, enum cause cause, const char *format,
  * The host as the user gave it, and the address where that says more: "PATH",
  * "ADDR" or "HOST (ADDR)", in `text` of SUBJECT bytes.
  */
-static void host_text(const struct attempt *attempt, char *text)
+static void
+host_text(const struct attempt *attempt, char *text)
 {
 	const char *host = attempt->dial->host.host;
 	struct address numeric;
@@ -204,8 +209,9 @@ static void host_text(const struct attempt *attempt, char *text)
 		snprintf(text, SUBJECT, "%s (%s)", host, address);
 }
 
-static void attempt_fail(struct attempt *attempt, enum cause cause,
-			 const char *reason)
+static void
+attempt_fail(struct attempt *attempt, enum cause cause,
+	     const char *reason)
 {
 	struct dial *dial = attempt->dial;
 	char host[SUBJECT];
@@ -221,8 +227,9 @@ static void attempt_fail(struct attempt *attempt, enum cause cause,
 }
 
 /* The same for what a system call said. */
-static void attempt_fail_errno(struct attempt *attempt, const char *what,
-			       int error)
+static void
+attempt_fail_errno(struct attempt *attempt, const char *what,
+		   int error)
 {
 	char reason[256];
 
@@ -235,7 +242,8 @@ static void attempt_fail_errno(struct attempt *attempt, const char *what,
  */
 
 /* Closes the attempts that are under way. */
-static void attempts_end(struct dial *dial)
+static void
+attempts_end(struct dial *dial)
 {
 	for (size_t i = 0; i < dial->attempt_count; i++) {
 		struct attempt *attempt = &dial->attempts[i];
@@ -248,14 +256,16 @@ static void attempts_end(struct dial *dial)
 	}
 }
 
-static void look_up_end(struct look_up *look_up)
+static void
+look_up_end(struct look_up *look_up)
 {
 	resolve_free(look_up->resolve);
 	look_up->resolve = NULL;
 	look_up->answered = false;
 }
 
-static void dial_stop(struct dial *dial)
+static void
+dial_stop(struct dial *dial)
 {
 	loop_timer(dial->loop, &dial->step, NEVER);
 	loop_timer(dial->loop, &dial->limit, NEVER);
@@ -265,7 +275,8 @@ static void dial_stop(struct dial *dial)
 	round_forget(&dial->before);
 }
 
-static void dial_end_failed(struct dial *dial)
+static void
+dial_end_failed(struct dial *dial)
 {
 	enum cause cause = dial->now.cause;
 
@@ -275,7 +286,8 @@ static void dial_end_failed(struct dial *dial)
 }
 
 /* Ends the dial where there is not even memory to go on. */
-static void dial_end_broken(struct dial *dial)
+static void
+dial_end_broken(struct dial *dial)
 {
 	dial_fail(dial, CAUSE_LOCAL, "connecting failed: %s",
 		  diag_strerror(errno));
@@ -286,7 +298,8 @@ static void dial_end_broken(struct dial *dial)
  * Says so with -v. Of a datagram socket nothing is proven, and of a Unix
  * socket OpenBSD's nc says nothing either.
  */
-static void tell_connected(const struct attempt *attempt)
+static void
+tell_connected(const struct attempt *attempt)
 {
 	const struct dial *dial = attempt->dial;
 	const struct options *options = dial->options;
@@ -305,7 +318,8 @@ static void tell_connected(const struct attempt *attempt)
 		  protocol, service != NULL ? service->s_name : "*");
 }
 
-static void dial_end_connected(struct attempt *attempt)
+static void
+dial_end_connected(struct attempt *attempt)
 {
 	struct dial *dial = attempt->dial;
 	int fd = attempt->watch.fd;
@@ -322,8 +336,9 @@ static void dial_end_connected(struct attempt *attempt)
  * One attempt
  */
 
-static int attempt_options(struct attempt *attempt, int fd,
-			   enum sockopt_phase phase)
+static int
+attempt_options(struct attempt *attempt, int fd,
+		enum sockopt_phase phase)
 {
 	const struct options *options = attempt->dial->options;
 	char error[SOCKOPT_ERROR];
@@ -337,7 +352,8 @@ static int attempt_options(struct attempt *attempt, int fd,
 }
 
 /* Finds the source address to bind to; -1 where there is none that fits. */
-static int source_address(struct attempt *attempt, struct address *out)
+static int
+source_address(struct attempt *attempt, struct address *out)
 {
 	const struct dial *dial = attempt->dial;
 	int family = attempt->peer.sa.sa_family;
@@ -364,7 +380,8 @@ static int source_address(struct attempt *attempt, struct address *out)
 	return 0;
 }
 
-static int attempt_bind(struct attempt *attempt, int fd)
+static int
+attempt_bind(struct attempt *attempt, int fd)
 {
 	const struct dial *dial = attempt->dial;
 	const int on = 1;
@@ -398,7 +415,8 @@ static int attempt_bind(struct attempt *attempt, int fd)
 }
 
 /* Makes the attempt's socket, ready to connect; 0 or -1. */
-static int attempt_open(struct attempt *attempt)
+static int
+attempt_open(struct attempt *attempt)
 {
 	const struct options *options = attempt->dial->options;
 	int fd = compat_socket(attempt->peer.sa.sa_family, options->type,
@@ -425,14 +443,16 @@ static int attempt_open(struct attempt *attempt)
 	return 0;
 }
 
-static enum progress attempt_close(struct attempt *attempt)
+static enum progress
+attempt_close(struct attempt *attempt)
 {
 	close(attempt->watch.fd);
 	attempt->watch.fd = -1;
 	return FAILED;
 }
 
-static enum progress attempt_connected(struct attempt *attempt)
+static enum progress
+attempt_connected(struct attempt *attempt)
 {
 	if (attempt_options(attempt, attempt->watch.fd,
 			    SOCKOPT_CONNECTED) == -1)
@@ -443,7 +463,8 @@ static enum progress attempt_connected(struct attempt *attempt)
 static void backlog_again(struct timer *timer);
 
 /* Lets a Unix socket with a full backlog wait: poll(2) would not. */
-static enum progress attempt_wait(struct attempt *attempt)
+static enum progress
+attempt_wait(struct attempt *attempt)
 {
 	struct dial *dial = attempt->dial;
 
@@ -459,7 +480,8 @@ static enum progress attempt_wait(struct attempt *attempt)
 	return UNDER_WAY;
 }
 
-static enum progress attempt_connect(struct attempt *attempt)
+static enum progress
+attempt_connect(struct attempt *attempt)
 {
 	const struct address *peer = &attempt->peer;
 	bool is_unix = peer->sa.sa_family == AF_UNIX;
@@ -484,18 +506,32 @@ static enum progress attempt_connect(struct attempt *attempt)
 }
 
 /*
- * How connecting ended: 0 or an errno. SO_ERROR would tell, too, but take the
- * error away: where the peer has already sent data and a reset, the data and
- * then the error must be there for whoever reads next.
+ * How connecting ended: 0 or an errno. SO_ERROR takes the error away that it
+ * tells. Where the peer has already spoken and reset, the data and then the
+ * error must be there for whoever reads next, so it comes last. Still, it is
+ * the only one to tell of an ICMP error that TCP would rather sit out.
  */
-static int connect_error(int fd)
+static int
+connect_error(int fd)
 {
+	struct sockaddr_storage peer;
+	socklen_t length = sizeof(peer);
+	ssize_t count;
 	char byte;
+	int error = 0;
 
-	if (recv(fd, &byte, 1, MSG_PEEK) >= 0 || errno == EAGAIN ||
-	    errno == EWOULDBLOCK || errno == EINTR)
+	if (getpeername(fd, (struct sockaddr *)&peer, &length) == 0)
 		return 0;
-	return errno;
+	count = recv(fd, &byte, 1, MSG_PEEK);
+	if (count > 0)
+		return 0;
+	if (count == -1 && errno != EAGAIN && errno != EWOULDBLOCK)
+		return errno;
+	length = sizeof(error);
+	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) == 0 &&
+	    error != 0)
+		return error;
+	return count == 0 ? 0 : ENOTCONN;
 }
 
 /*
@@ -505,7 +541,8 @@ static int connect_error(int fd)
 static void race_go_on(struct dial *dial);
 static void round_end(struct dial *dial);
 
-static void attempt_ready(struct watch *watch, short events)
+static void
+attempt_ready(struct watch *watch, short events)
 {
 	struct attempt *attempt = container_of(watch, struct attempt, watch);
 	struct dial *dial = attempt->dial;
@@ -523,7 +560,8 @@ static void attempt_ready(struct watch *watch, short events)
 	race_go_on(dial);
 }
 
-static void backlog_again(struct timer *timer)
+static void
+backlog_again(struct timer *timer)
 {
 	struct dial *dial = container_of(timer, struct dial, step);
 	struct attempt *attempt = &dial->attempts[0];
@@ -540,12 +578,14 @@ static void backlog_again(struct timer *timer)
 	}
 }
 
-static void head_start_over(struct timer *timer)
+static void
+head_start_over(struct timer *timer)
 {
 	race_go_on(container_of(timer, struct dial, step));
 }
 
-static bool race_under_way(const struct dial *dial)
+static bool
+race_under_way(const struct dial *dial)
 {
 	for (size_t i = 0; i < dial->attempt_count; i++)
 		if (dial->attempts[i].watch.fd != -1)
@@ -554,7 +594,8 @@ static bool race_under_way(const struct dial *dial)
 }
 
 /* Sets the limit of what now begins; 0, or -1 with errno. */
-static int dial_set_limit(struct dial *dial)
+static int
+dial_set_limit(struct dial *dial)
 {
 	int64_t limit = clock_after(dial->options->connect_timeout);
 
@@ -564,7 +605,8 @@ static int dial_set_limit(struct dial *dial)
 }
 
 /* Whether there is a next port, and time for it; turns to it. */
-static bool next_port(struct dial *dial)
+static bool
+next_port(struct dial *dial)
 {
 	if (dial->port + 1 >= dial->port_count ||
 	    clock_now() >= dial->give_up || dial_set_limit(dial) == -1)
@@ -576,7 +618,8 @@ static bool next_port(struct dial *dial)
 }
 
 /* Starts the attempt whose turn it is. */
-static enum progress race_start_next(struct dial *dial)
+static enum progress
+race_start_next(struct dial *dial)
 {
 	struct attempt *attempt = &dial->attempts[dial->next++];
 
@@ -591,7 +634,8 @@ static enum progress race_start_next(struct dial *dial)
  * Starts attempts, of this port and the next ones, until one is under way;
  * after the last has failed, that was the round.
  */
-static void race_go_on(struct dial *dial)
+static void
+race_go_on(struct dial *dial)
 {
 	loop_timer(dial->loop, &dial->step, NEVER);
 	do {
@@ -619,7 +663,8 @@ static void race_go_on(struct dial *dial)
 }
 
 /* Makes an attempt of each of the host's addresses, and starts. */
-static void race_begin(struct dial *dial)
+static void
+race_begin(struct dial *dial)
 {
 	const struct address *list = &dial->unix_address;
 	size_t count = 1;
@@ -653,8 +698,9 @@ static void race_begin(struct dial *dial)
 
 static void look_up_go_on(struct dial *dial);
 
-static void look_up_fail(struct look_up *look_up, enum cause cause,
-			 const char *reason)
+static void
+look_up_fail(struct look_up *look_up, enum cause cause,
+	     const char *reason)
 {
 	const char *hint = "";
 
@@ -665,8 +711,9 @@ static void look_up_fail(struct look_up *look_up, enum cause cause,
 		  look_up->host, reason, hint);
 }
 
-static void look_up_answered(void *owner, int error,
-			     const struct address *list, size_t count)
+static void
+look_up_answered(void *owner, int error,
+		 const struct address *list, size_t count)
 {
 	struct look_up *look_up = owner;
 
@@ -684,7 +731,8 @@ static void look_up_answered(void *owner, int error,
  * Looks up, or sees what came of it. CONNECTED means that the addresses are
  * there.
  */
-static enum progress look_up(struct look_up *look_up)
+static enum progress
+look_up(struct look_up *look_up)
 {
 	const struct options *options = look_up->dial->options;
 	const struct resolve_request request = {
@@ -715,7 +763,8 @@ static enum progress look_up(struct look_up *look_up)
 }
 
 /* Looks up what is still to be looked up, the source first; then connects. */
-static void look_up_go_on(struct dial *dial)
+static void
+look_up_go_on(struct dial *dial)
 {
 	enum progress progress = look_up(&dial->source);
 
@@ -727,7 +776,8 @@ static void look_up_go_on(struct dial *dial)
 		round_end(dial);
 }
 
-static bool look_up_under_way(const struct look_up *look_up)
+static bool
+look_up_under_way(const struct look_up *look_up)
 {
 	return look_up->resolve != NULL && !look_up->answered;
 }
@@ -736,7 +786,8 @@ static bool look_up_under_way(const struct look_up *look_up)
  * Rounds
  */
 
-static void round_begin(struct dial *dial)
+static void
+round_begin(struct dial *dial)
 {
 	if (dial_set_limit(dial) == -1)
 		dial_end_broken(dial);
@@ -744,13 +795,15 @@ static void round_begin(struct dial *dial)
 		look_up_go_on(dial);
 }
 
-static void round_pause_over(struct timer *timer)
+static void
+round_pause_over(struct timer *timer)
 {
 	round_begin(container_of(timer, struct dial, step));
 }
 
 /* Whether what went wrong in this round may go right in the next. */
-static bool round_may_change(const struct dial *dial)
+static bool
+round_may_change(const struct dial *dial)
 {
 	const struct look_up *wrong = &dial->host;
 
@@ -769,7 +822,8 @@ static bool round_may_change(const struct dial *dial)
  * How long to wait for the next round; 0: there is to be none. Near the end
  * the pauses get shorter, so that the last round does not come long before.
  */
-static int64_t round_next_pause(struct dial *dial)
+static int64_t
+round_next_pause(struct dial *dial)
 {
 	int64_t left = dial->give_up - clock_now(), pause;
 
@@ -783,7 +837,8 @@ static int64_t round_next_pause(struct dial *dial)
 }
 
 /* Everything has failed, or was cut off: again, or that was it. */
-static void round_end(struct dial *dial)
+static void
+round_end(struct dial *dial)
 {
 	int64_t pause;
 
@@ -812,7 +867,8 @@ static void round_end(struct dial *dial)
 		dial_end_broken(dial);
 }
 
-static void attempts_time_out(struct dial *dial)
+static void
+attempts_time_out(struct dial *dial)
 {
 	for (size_t i = 0; i < dial->attempt_count; i++)
 		if (dial->attempts[i].watch.fd != -1)
@@ -823,7 +879,8 @@ static void attempts_time_out(struct dial *dial)
  * Time is up: for this port, or with --retry-for for the dial. What was
  * merely cut off by the latter says less than the round before.
  */
-static void limit_reached(struct timer *timer)
+static void
+limit_reached(struct timer *timer)
 {
 	struct dial *dial = container_of(timer, struct dial, limit);
 	struct look_up *look_up = &dial->host;
@@ -851,33 +908,9 @@ static void limit_reached(struct timer *timer)
  * Starting
  */
 
-/* Lists each port of the ranges once, in their order or at random. */
-static int list_ports(struct dial *dial, const struct port_range *ranges,
-		      size_t count)
+static void
+ports_shuffle(struct dial *dial)
 {
-	unsigned char seen[PORT_COUNT / 8] = { 0 };
-	size_t room = 0;
-
-	for (size_t i = 0; i < count; i++)
-		room += (size_t)(ranges[i].last - ranges[i].first) + 1;
-	if (room > PORT_COUNT)
-		room = PORT_COUNT;
-	dial->ports = calloc(room, sizeof(*dial->ports));
-	if (dial->ports == NULL)
-		return -1;
-	for (size_t i = 0; i < count; i++) {
-		for (unsigned port = ranges[i].first; port <= ranges[i].last;
-		     port++) {
-			unsigned char bit = (unsigned char)(1 << port % 8);
-
-			if ((seen[port / 8] & bit) == 0)
-				dial->ports[dial->port_count++] =
-					(uint16_t)port;
-			seen[port / 8] |= bit;
-		}
-	}
-	if (!dial->options->random_ports)
-		return 0;
 	for (size_t left = dial->port_count; left > 1; left--) {
 		size_t chosen = (size_t)dial_random(dial, left);
 		uint16_t port = dial->ports[chosen];
@@ -885,17 +918,18 @@ static int list_ports(struct dial *dial, const struct port_range *ranges,
 		dial->ports[chosen] = dial->ports[left - 1];
 		dial->ports[left - 1] = port;
 	}
-	return 0;
 }
 
 /* Notes why ports_parse() said -1 or -2. */
-static void ports_fail(struct dial *dial, int result, const char *error)
+static void
+ports_fail(struct dial *dial, int result, const char *error)
 {
 	dial_fail(dial, result == -1 ? CAUSE_USAGE : CAUSE_UNKNOWN_NAME, "%s",
 		  error);
 }
 
-static int read_ports(struct dial *dial)
+static int
+read_ports(struct dial *dial)
 {
 	char error[PORTS_ERROR];
 	struct port_range *ranges;
@@ -911,14 +945,19 @@ static int read_ports(struct dial *dial)
 		ports_fail(dial, result, error);
 		return -1;
 	}
-	result = list_ports(dial, ranges, count);
-	if (result == -1)
-		dial_fail(dial, CAUSE_LOCAL, "%s", diag_strerror(errno));
+	dial->ports = ports_list(ranges, count, &dial->port_count);
 	free(ranges);
-	return result;
+	if (dial->ports == NULL) {
+		dial_fail(dial, CAUSE_LOCAL, "%s", diag_strerror(ENOMEM));
+		return -1;
+	}
+	if (dial->options->random_ports)
+		ports_shuffle(dial);
+	return 0;
 }
 
-static int read_source_port(struct dial *dial)
+static int
+read_source_port(struct dial *dial)
 {
 	const char *text = dial->options->source_port;
 	char error[PORTS_ERROR];
@@ -944,7 +983,8 @@ static int read_source_port(struct dial *dial)
 	return result;
 }
 
-static int read_endpoint(struct dial *dial)
+static int
+read_endpoint(struct dial *dial)
 {
 	const struct endpoint *endpoint = dial->request.endpoint;
 
@@ -961,7 +1001,8 @@ static int read_endpoint(struct dial *dial)
 	return -1;
 }
 
-static void dial_begin(struct timer *timer)
+static void
+dial_begin(struct timer *timer)
 {
 	struct dial *dial = container_of(timer, struct dial, step);
 
@@ -972,7 +1013,8 @@ static void dial_begin(struct timer *timer)
 		round_begin(dial);
 }
 
-struct dial *dial_start(struct loop *loop, const struct dial_request *request)
+struct dial *
+dial_start(struct loop *loop, const struct dial_request *request)
 {
 	const struct options *options = request->options;
 	struct dial *dial = calloc(1, sizeof(*dial));
@@ -999,7 +1041,8 @@ struct dial *dial_start(struct loop *loop, const struct dial_request *request)
 	return dial;
 }
 
-void dial_free(struct dial *dial)
+void
+dial_free(struct dial *dial)
 {
 	if (dial == NULL)
 		return;

@@ -290,6 +290,10 @@ loop_run(struct loop *loop)
 		struct timespec time;
 		int ready;
 
+		/* Before waiting: what is due now costs no system call. */
+		run_timers(loop);
+		if (loop->stopped)
+			break;
 		if (loop->watch_count == 0 && loop->timer_count == 0) {
 			errno = EDEADLK;	/* nothing could ever happen */
 			return -1;
@@ -301,7 +305,6 @@ loop_run(struct loop *loop)
 			return -1;
 		run_signals(loop);
 		run_watches(loop, ready);
-		run_timers(loop);
 	}
 	return 0;
 }

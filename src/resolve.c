@@ -44,7 +44,8 @@ struct resolve {
 	struct address numeric;
 };
 
-static void lookup_release(struct lookup *lookup)
+static void
+lookup_release(struct lookup *lookup)
 {
 	if (atomic_fetch_sub(&lookup->holders, 1) > 1)
 		return;
@@ -53,7 +54,8 @@ static void lookup_release(struct lookup *lookup)
 }
 
 /* Copies what is no repetition and returns how many that were. */
-static size_t copy_unique(const struct addrinfo *info, struct address *out)
+static size_t
+copy_unique(const struct addrinfo *info, struct address *out)
 {
 	size_t count = 0;
 
@@ -75,8 +77,9 @@ static size_t copy_unique(const struct addrinfo *info, struct address *out)
 }
 
 /* Copies, taking turns between the first one's family and the other. */
-static void interleave(const struct address *in, size_t count,
-		       struct address *out)
+static void
+interleave(const struct address *in, size_t count,
+	   struct address *out)
 {
 	size_t next[2] = { 0, 0 }, done = 0;
 	int other = 0;
@@ -95,7 +98,8 @@ static void interleave(const struct address *in, size_t count,
 }
 
 /* Puts the answer's addresses into the list; 0 or EAI_*. */
-static int lookup_list(struct lookup *lookup, const struct addrinfo *info)
+static int
+lookup_list(struct lookup *lookup, const struct addrinfo *info)
 {
 	const struct addrinfo *each;
 	struct address *found;
@@ -117,7 +121,8 @@ static int lookup_list(struct lookup *lookup, const struct addrinfo *info)
 	return lookup->count > 0 ? 0 : EAI_NONAME;
 }
 
-static void lookup_ask(struct lookup *lookup)
+static void
+lookup_ask(struct lookup *lookup)
 {
 	/*
 	 * Without AI_ADDRCONFIG: glibc does not count loopback addresses, so
@@ -138,7 +143,8 @@ static void lookup_ask(struct lookup *lookup)
 	}
 }
 
-static void *lookup_run(void *argument)
+static void *
+lookup_run(void *argument)
 {
 	struct lookup *lookup = argument;
 	int told = lookup->told;
@@ -151,7 +157,8 @@ static void *lookup_run(void *argument)
 	return NULL;
 }
 
-static void lookup_answered(struct watch *watch, short events)
+static void
+lookup_answered(struct watch *watch, short events)
 {
 	struct resolve *resolve = container_of(watch, struct resolve, watch);
 	const struct lookup *lookup = resolve->lookup;
@@ -169,7 +176,8 @@ static void lookup_answered(struct watch *watch, short events)
 }
 
 /* Starts a detached thread in which no signal is ever handled; 0 or errno. */
-static int thread_start(void *(*run)(void *), void *argument)
+static int
+thread_start(void *(*run)(void *), void *argument)
 {
 	sigset_t all, before;
 	pthread_attr_t attributes;
@@ -187,7 +195,8 @@ static int thread_start(void *(*run)(void *), void *argument)
 	return error;
 }
 
-static struct lookup *lookup_new(const char *host, int family, int told)
+static struct lookup *
+lookup_new(const char *host, int family, int told)
 {
 	size_t size = strlen(host) + 1;
 	struct lookup *lookup = calloc(1, sizeof(*lookup) + size);
@@ -202,8 +211,9 @@ static struct lookup *lookup_new(const char *host, int family, int told)
 }
 
 /* Sets the watch and starts the thread; 0, or an errno with nothing held. */
-static int lookup_start(struct resolve *resolve,
-			const struct resolve_request *request)
+static int
+lookup_start(struct resolve *resolve,
+	     const struct resolve_request *request)
 {
 	int ends[2], error;
 
@@ -226,8 +236,9 @@ static int lookup_start(struct resolve *resolve,
 }
 
 /* Whether the answer needs no look-up; it is then in `*error` and `*out`. */
-static bool answer_at_once(const struct resolve_request *request, int *error,
-			   struct address *out)
+static bool
+answer_at_once(const struct resolve_request *request, int *error,
+	       struct address *out)
 {
 	int result = address_numeric(request->host, 0, out);
 
@@ -245,8 +256,9 @@ static bool answer_at_once(const struct resolve_request *request, int *error,
 	return true;
 }
 
-struct resolve *resolve_start(struct loop *loop,
-			      const struct resolve_request *request)
+struct resolve *
+resolve_start(struct loop *loop,
+	      const struct resolve_request *request)
 {
 	struct resolve *resolve = calloc(1, sizeof(*resolve));
 	int error;
@@ -272,7 +284,8 @@ struct resolve *resolve_start(struct loop *loop,
 	return resolve;
 }
 
-void resolve_free(struct resolve *resolve)
+void
+resolve_free(struct resolve *resolve)
 {
 	if (resolve == NULL)
 		return;
@@ -312,7 +325,8 @@ static const struct {
 	{ RESOLVE_OTHER_FAMILY, "Address family for hostname not supported" },
 };
 
-const char *resolve_strerror(int error)
+const char *
+resolve_strerror(int error)
 {
 	if (error == EAI_SYSTEM)
 		return diag_strerror(errno);
@@ -322,7 +336,8 @@ const char *resolve_strerror(int error)
 	return "Unknown failure in name resolution";
 }
 
-enum cause resolve_cause(int error)
+enum cause
+resolve_cause(int error)
 {
 	if (error == 0)
 		return CAUSE_NONE;
@@ -332,9 +347,11 @@ enum cause resolve_cause(int error)
 }
 
 #define RANGE_CHARACTERS "0123456789-"
+#define PORT_COUNT (UINT16_MAX + 1)
 
 /* Reads a number or the name of a service; 0, or -1. */
-static int port_parse(const char *text, const char *protocol, uint16_t *port)
+static int
+port_parse(const char *text, const char *protocol, uint16_t *port)
 {
 	const struct servent *service;
 	unsigned long number;
@@ -357,8 +374,9 @@ static int port_parse(const char *text, const char *protocol, uint16_t *port)
  * Reads two ports with a '-' between them; 0, or -1. Names may contain '-'
  * themselves, so each one is tried.
  */
-static int range_parse(char *text, const char *protocol,
-		       struct port_range *range)
+static int
+range_parse(char *text, const char *protocol,
+	    struct port_range *range)
 {
 	char *dash;
 
@@ -378,8 +396,9 @@ static int range_parse(char *text, const char *protocol,
 }
 
 /* Why `text` is neither a port nor a range: -1 or -2, as ports_parse(). */
-static int item_error(const char *text, const char *protocol,
-		      char error[PORTS_ERROR])
+static int
+item_error(const char *text, const char *protocol,
+	   char error[PORTS_ERROR])
 {
 	size_t digits = strspn(text, RANGE_CHARACTERS);
 
@@ -403,8 +422,9 @@ static int item_error(const char *text, const char *protocol,
 }
 
 /* Reads what stands between two commas, as ports_parse() does. */
-static int item_parse(char *text, const char *protocol,
-		      struct port_range *range, char error[PORTS_ERROR])
+static int
+item_parse(char *text, const char *protocol,
+	   struct port_range *range, char error[PORTS_ERROR])
 {
 	if (port_parse(text, protocol, &range->first) == 0) {
 		range->last = range->first;
@@ -420,9 +440,10 @@ static int item_parse(char *text, const char *protocol,
 	return 0;
 }
 
-int ports_parse(const char *text, const char *protocol,
-		struct port_range **ranges, size_t *count,
-		char error[PORTS_ERROR])
+int
+ports_parse(const char *text, const char *protocol,
+	    struct port_range **ranges, size_t *count,
+	    char error[PORTS_ERROR])
 {
 	size_t commas = 0, done = 0;
 	char *copy = strdup(text), *item = copy, *end;
@@ -450,4 +471,33 @@ int ports_parse(const char *text, const char *protocol,
 	*ranges = list;
 	*count = done;
 	return 0;
+}
+
+uint16_t *
+ports_list(const struct port_range *ranges, size_t count,
+	   size_t *total)
+{
+	unsigned char seen[PORT_COUNT / 8] = { 0 };
+	size_t room = 1, done = 0;	/* malloc(0) may return NULL */
+	uint16_t *list;
+
+	for (size_t i = 0; i < count; i++)
+		room += (size_t)(ranges[i].last - ranges[i].first) + 1;
+	if (room > PORT_COUNT)
+		room = PORT_COUNT;
+	list = malloc(room * sizeof(*list));
+	if (list == NULL)
+		return NULL;
+	for (size_t i = 0; i < count; i++) {
+		for (unsigned port = ranges[i].first; port <= ranges[i].last;
+		     port++) {
+			unsigned char bit = (unsigned char)(1U << port % 8);
+
+			if ((seen[port / 8] & bit) == 0)
+				list[done++] = (uint16_t)port;
+			seen[port / 8] |= bit;
+		}
+	}
+	*total = done;
+	return list;
 }

@@ -78,4 +78,11 @@ int ports_parse(const char *text, const char *protocol,
 		struct port_range **ranges, size_t *count,
 		char error[PORTS_ERROR]);
 
+/*
+ * Lists each port of `count` ranges once, in their order. Returns what the
+ * caller frees, or NULL with errno when out of memory.
+ */
+uint16_t *ports_list(const struct port_range *ranges, size_t count,
+		     size_t *total);
+
 #endif

@@ -234,7 +234,7 @@ server_resolved(void *owner, int error, const struct address *list,
 	if (error != 0) {
 		diag_error("look-up of %s failed: %s", options->endpoint.host,
 			   resolve_strerror(error));
-		run_end(server->run, outcome_of(CAUSE_UNKNOWN_NAME));
+		run_end(server->run, outcome_of(resolve_cause(error)));
 		return;
 	}
 	addresses = calloc(count, sizeof(*addresses));
