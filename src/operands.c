@@ -64,6 +64,10 @@ static int
 apply_unix(struct options *options, char *const *operands, size_t count,
 	   char error[OPERANDS_ERROR])
 {
+	if (options->source_port != NULL ||
+	    (options->source_host != NULL && options->listen))
+		return complain(error, "a Unix-domain socket excludes %s",
+				options->source_port != NULL ? "-p" : "-s");
 	if (count == 0)
 		return complain(error, "no path given for -U");
 	if (count > 1)

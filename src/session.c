@@ -119,8 +119,12 @@ session_unacknowledged(const struct session *session)
 static uint64_t
 session_unsent(const struct session *session)
 {
-	return store_held(&session->up.store) +
-	    session_unacknowledged(session);
+	uint64_t queued = session_unacknowledged(session);
+
+	/* The half-close stands in the queue, too, as if it were a byte. */
+	if (queued > 0 && session->half_closed)
+		queued--;
+	return store_held(&session->up.store) + queued;
 }
 
 /* Remembers when bytes last moved, where somebody wants to know. */
@@ -151,7 +155,7 @@ static void
 session_broke(struct session *session, int error)
 {
 	char name[ADDRESS_TEXT];
-	uint64_t lost = store_held(&session->up.store);
+	uint64_t lost = session_unsent(session);
 
 	if (session_failed(session))
 		return;
@@ -163,6 +167,27 @@ session_broke(struct session *session, int error)
 		diag_error("connection to %s broke: %s",
 			   session_name(session, name), diag_strerror(error));
 	session_fail(session, outcome_of(cause_of_errno(error)));
+}
+
+/* Asks the socket itself whether the connection broke. */
+static void
+session_broke_if_so(struct session *session)
+{
+	int error = 0;
+	socklen_t length = sizeof(error);
+
+	(void)getsockopt(session->socket.fd, SOL_SOCKET, SO_ERROR, &error,
+			 &length);
+	if (error != 0)
+		session_broke(session, error);
+}
+
+/* The peer is not there any more: what is for it goes nowhere. */
+static void
+session_gone(struct session *session)
+{
+	session_broke_if_so(session);
+	lane_abandon(&session->up);
 }
 
 /* The local output takes no more, says `error`. */
@@ -295,6 +320,9 @@ linger_look(struct session *session)
 	if (!more) {
 		session->hung_up = true;
 		loop_unwatch(session->loop, &session->socket_watch);
+		/* After the peer's end reading does not tell of a reset. */
+		if (unsent > 0)
+			session_broke_if_so(session);
 	}
 	if (unsent == 0 || session_failed(session)) {
 		session_over(session);
@@ -366,6 +394,8 @@ session_peer_ended(struct session *session)
 	const struct options *options = session->options;
 
 	session->defer_end = false;
+	if (session->hung_up)
+		session_gone(session);	/* while the output was slow */
 	if (options->recv_only || options->peer_quit == 0 ||
 	    session->input.kind == CHANNEL_TERMINAL) {
 		session_quit(session, true);
@@ -396,17 +426,19 @@ static void
 session_answer_telnet(struct session *session)
 {
 	struct telnet *telnet = &session->telnet;
+	enum moved moved;
 	size_t put;
 
 	if (telnet->answer_length == 0)
 		return;
-	if (session->half_closed ||
-	    session->up.state == LANE_DRAIN_FAILED) {
+	if (session->half_closed || session->up.state == LANE_DRAIN_FAILED)
+		moved = FAIL;
+	else
+		moved = channel_write(&session->socket, telnet->answers,
+				      telnet->answer_length, &put);
+	if (moved == FAIL)
 		telnet->answer_length = 0;	/* nobody is to hear them */
-		return;
-	}
-	if (channel_write(&session->socket, telnet->answers,
-			  telnet->answer_length, &put) != MOVED)
+	if (moved != MOVED)
 		return;
 	telnet->answer_length -= put;
 	memmove(telnet->answers, telnet->answers + put,
@@ -600,17 +632,10 @@ output_ready(struct watch *watch, short events)
 static void
 session_hung_up(struct session *session)
 {
-	int error = 0;
-	socklen_t length = sizeof(error);
-
 	session->hung_up = true;
 	if (!lane_over(&session->down))
-		return;
-	(void)getsockopt(session->socket.fd, SOL_SOCKET, SO_ERROR, &error,
-			 &length);
-	if (error != 0)
-		session_broke(session, error);
-	lane_abandon(&session->up);
+		return;		/* session_peer_ended() comes back to it */
+	session_gone(session);
 }
 
 static void
