@@ -109,12 +109,13 @@ static void
 server_serve(struct server *server, int fd, const struct address *peer)
 {
 	const struct options *options = server->run->options;
+	const struct address *own = &server->listening.sockets[0].address;
 	char error[SOCKOPT_ERROR], text[ADDRESS_TEXT];
 
 	if (options->verbose > 0)
 		diag_note("Connection received on %s",
 			  address_text(peer, text)[0] != '\0' ? text :
-			  options->endpoint.path);
+			  address_text(own, text));
 	if (sockopt_apply(fd, peer->sa.sa_family, options->type,
 			  SOCKOPT_CONNECTED, options->sockopts,
 			  options->sockopt_count, error) == -1) {

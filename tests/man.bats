@@ -1,6 +1,9 @@
 #!/usr/bin/env bats
 # man.bats: the manual, the README and the completions say what the program does
 
+# shellcheck disable=SC2030,SC2031 # $port: each test has its own
+# shellcheck disable=SC2016 # the text of examples
+
 load helpers
 
 setup() {
@@ -44,22 +47,19 @@ examples() {
 		sed 's/\\e/\\/g; s/\\&//g'
 }
 
-# The example with the text $1 in it, without its prompt.
+# The first example with the text $1 in it, without its prompt.
 example() {
-	local line found=
+	local line text=
 	while IFS= read -r line; do
-		case $line in
-		'$ '*)
-			[ -z "$found" ] || break
-			[[ $line == *"$1"* ]] && found=${line#??}
-			;;
-		*)
-			[ -z "$found" ] || found+=$'\n'$line
-			;;
-		esac
+		if [[ $line == '$ '* ]]; then
+			[[ $text != *"$1"* ]] || break
+			text=${line#??}
+		else
+			text+=$'\n'$line
+		fi
 	done < <(examples)
-	[ -n "$found" ] || { echo "no example with: $1" >&2; return 1; }
-	printf '%s\n' "$found"
+	[[ $text == *"$1"* ]] || { echo "no example with: $1" >&2; return 1; }
+	printf '%s\n' "$text"
 }
 
 # Starts the example with $2 in it on a port of the kernel's choice; $port.
@@ -82,23 +82,23 @@ try_example() {
 
 @test "the manual has each option of --help, and no other" {
 	help_options >help
-	man_options >man
+	man_options >documented
 	[ "$(wc -l <help)" -gt 30 ]
-	diff help man
+	diff help documented
 }
 
 @test "the manual has each exit status" {
 	"$SOCKCAT" --help | sed -n '/^Exit status/,$p' | grep -oE '\b[0-9]+ ' |
 		tr -d ' ' >help
-	section 'EXIT STATUS' | sed -nE 's/^\.It ([0-9]+)/\1/p' >man
-	diff help man
+	section 'EXIT STATUS' | sed -nE 's/^\.It ([0-9]+)/\1/p' >documented
+	diff help documented
 }
 
 @test "the manual has each socket option, and no other" {
 	need_linux_build
 	"$SOCKCAT" --list-sockopts | awk '/^$/ { exit } NR > 1 { print $1 }' >list
-	section 'SOCKET OPTIONS BY NAME' | sed -n 's/^\.It Cm //p' >man
-	diff list man
+	section 'SOCKET OPTIONS BY NAME' | sed -n 's/^\.It Cm //p' >documented
+	diff list documented
 }
 
 @test "mandoc finds nothing to say of the manual" {
@@ -111,16 +111,17 @@ try_example() {
 
 @test "the options in the manual's examples exist and take their values" {
 	# --help is answered where all before it was right.
-	examples | sed 's/^\$ //' | tr '|;&()' '\n' | sed -n '
+	examples | sed -nE "
 		:more
-		/\\$/ { N; s/\\\n//; b more; }
-		s/^ *//
-		s/[<>].*//
-		s/^sockcat /&--help-last /p' >commands
-	[ "$(wc -l <commands)" -gt 50 ]
+		/\\\\\$/ { N; s/\\\\\n//; b more; }
+		s/^\\$ //
+		s/ProxyCommand='([^']*)'.*/; \1/
+		s/\"[^ ]*\\(cat port\\)\"/1/
+		p" | tr '|;&()' '\n' |
+		sed -n 's/^ *sockcat \([^<>]*\).*/\1/p' >commands
+	[ "$(wc -l <commands)" -gt 40 ]
 	while read -r command; do
-		command=${command/--help-last /}
-		eval "try $command --help"
+		eval "try sockcat $command --help"
 		[ "$status" = 0 ] || { echo "$command"; cat err; false; }
 	done <commands
 }
@@ -247,17 +248,41 @@ try_example() {
 	expect_text received $'hello\n'
 }
 
-@test "example: TLS by openssl in front of sockcat, and behind it" {
+# Whether anybody on this host listens on port $1.
+is_listening() {
+	grep -qE "^ *[0-9]+: [0-9A-F]+:$(printf %04X "$1") [^ ]+ 0A " \
+		/proc/net/tcp /proc/net/tcp6
+}
+
+@test "examples: TLS in front of a service that has none, and back again" {
 	need openssl
-	local text
+	local plain tls text
 	openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=localhost -days 1 \
 		-keyout key.pem -out cert.pem 2>/dev/null
-	mkfifo back
-	serve plain article greeting-server
+	serve plain article answering-server
+	plain=$port
+	tls=$("$PYTHON" -c 'import socket
+s = socket.create_server(("127.0.0.1", 0)); print(s.getsockname()[1])')
+	mkfifo back there
+
 	text=$(example 'openssl s_server')
-	text=${text/8080/$port}
-	serve_on_free tls bash -c "exec 9<>back; ${text/8443/@PORT@}"
-	true
+	text=${text/8080/$plain}
+	start server bash -c "${text/8443/$tls}"
+	wait_until is_listening "$tls"
+
+	text=$(example 'openssl s_client')
+	text=${text/8080/0 --port-file client.port}
+	text=${text//back/there}
+	start client bash -c "${text/www.example.com:443/127.0.0.1:$tls}"
+	wait_for_file client.port
+
+	try sc 127.0.0.1 "$(cat client.port)" <<<'Hello, server'
+	expect_status 0
+	expect_text out $'Thank you for connecting\n'
+	finish client
+	finish server
+	finish plain
+	expect_text out $'Hello, server\n'
 }
 
 @test "every shell completes each option" {
@@ -269,12 +294,12 @@ try_example() {
 	while read -r letter name; do
 		grep -qE -e "(^|[[:blank:]])--$name( |\$)" \
 			"$ROOT/build/completion/bash"
-		grep -qE -e "'\*--$name[[=]" "$ROOT/build/completion/zsh"
+		grep -qE -e "'\*--$name(\[|=)" "$ROOT/build/completion/zsh"
 		grep -qE -e " -l $name " "$ROOT/build/completion/fish"
 		[ "$letter" != - ] || continue
 		grep -qE -e "^[[:blank:]]*$letter --$name" \
 			"$ROOT/build/completion/bash"
-		grep -qE -e "'\*$letter[[+]" "$ROOT/build/completion/zsh"
+		grep -qE -e "'\*$letter(\[|\+)" "$ROOT/build/completion/zsh"
 		grep -qE -e " -s ${letter#-} -l $name " \
 			"$ROOT/build/completion/fish"
 	done <options
@@ -289,7 +314,7 @@ try_example() {
 	COMP_WORDS=(sockcat --fam) COMP_CWORD=1
 	_sockcat sockcat --fam sockcat
 	[ "${COMPREPLY[*]}" = --family ]
-	COMP_WORDS=(sockcat --family = ine) COMP_CWORD=3
+	COMP_WORDS=(sockcat --family '=' ine) COMP_CWORD=3
 	_sockcat sockcat ine =
 	[ "${COMPREPLY[*]}" = 'inet inet6' ]
 	COMP_WORDS=(sockcat --sockopt nod) COMP_CWORD=2
@@ -321,8 +346,8 @@ try_example() {
 	ln -s "$SOCKCAT" sockcat
 	mkdir build
 	# What it runs after make, with the program that is tested.
-	sed -n 's/^\$ make && //p' "$ROOT/README" >command
-	try bash command
+	sed -n 's/^\$ make && //p' "$ROOT/README" >script
+	try bash script
 	expect_status 0
 	expect_text out $'hello\n'
 	expect_text err ''

@@ -5,6 +5,7 @@ usage: articles.py PROGRAM ARGUMENT...
 
     greeting-server             greets one client and prints what it says
     greeting-client PORT        prints the greeting
+    answering-server            answers a line that its client says
     talking-client PORT TEXT    sends TEXT, then prints what comes back
     sendall-client PORT FILE    sends all of FILE
     receiving-server FILE       writes what its client sends to FILE
@@ -23,12 +24,10 @@ GREETING = b"Thank you for connecting\n"
 
 
 def receive_all(connection):
-    data = b""
-    while True:
-        piece = connection.recv(1024)
-        if not piece:
-            return data
-        data += piece
+    pieces = []
+    while piece := connection.recv(1024):
+        pieces.append(piece)
+    return b"".join(pieces)
 
 
 def accept_one(listener):
@@ -87,6 +86,13 @@ def greeting_server():
     greet(tcp_listener())
 
 
+def answering_server():
+    with accept_one(tcp_listener()) as connection:
+        with connection.makefile("rb") as lines:
+            show(lines.readline())
+        connection.sendall(GREETING)
+
+
 def greeting_client(port):
     with tcp_connection(port) as connection:
         show(connection.recv(1024))
@@ -124,8 +130,9 @@ def main():
     programs = {
         function.__name__.replace("_", "-"): function
         for function in (
-            greeting_server, greeting_client, talking_client, sendall_client,
-            receiving_server, silent_server, unix_server, unix_client,
+            greeting_server, greeting_client, answering_server,
+            talking_client, sendall_client, receiving_server, silent_server,
+            unix_server, unix_client,
         )
     }
     if len(sys.argv) < 2 or sys.argv[1] not in programs:
