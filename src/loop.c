@@ -86,7 +86,7 @@ watches_grow(struct loop *loop)
 	if (polls == NULL)
 		return -1;
 	loop->polls = polls;
-	watches = realloc(loop->watches, room * sizeof(*watches));
+	watches = realloc(loop->watches, room * sizeof(struct watch *));
 	if (watches == NULL)
 		return -1;
 	loop->watches = watches;

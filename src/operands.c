@@ -28,16 +28,18 @@ looks_like_port(const char *text)
 static int
 join_ports(struct options *options, char *const *ports, size_t count)
 {
-	size_t length = 1, i;
-	char *joined, *end;
+	size_t room = 1, length = 0, i;
+	char *joined;
 
 	for (i = 0; i < count; i++)
-		length += strlen(ports[i]) + 1;
-	joined = end = malloc(length);
+		room += strlen(ports[i]) + 1;
+	joined = calloc(1, room);
 	if (joined == NULL)
 		return -1;
 	for (i = 0; i < count; i++)
-		end += sprintf(end, "%s%s", i > 0 ? "," : "", ports[i]);
+		length += (size_t)snprintf(joined + length, room - length,
+					   "%s%s", i > 0 ? "," : "",
+					   ports[i]);
 	options->joined_ports = joined;
 	options->ports = joined;
 	return 0;

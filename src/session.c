@@ -426,20 +426,27 @@ static void
 session_answer_telnet(struct session *session)
 {
 	struct telnet *telnet = &session->telnet;
-	enum moved moved;
 	size_t put;
 
 	if (telnet->answer_length == 0)
 		return;
-	if (session->half_closed || session->up.state == LANE_DRAIN_FAILED)
-		moved = FAIL;
-	else
-		moved = channel_write(&session->socket, telnet->answers,
-				      telnet->answer_length, &put);
-	if (moved == FAIL)
+	if (session->half_closed ||
+	    session->up.state == LANE_DRAIN_FAILED) {
 		telnet->answer_length = 0;	/* nobody is to hear them */
-	if (moved != MOVED)
 		return;
+	}
+	switch (channel_write(&session->socket, telnet->answers,
+			      telnet->answer_length, &put)) {
+	case MOVED:
+		break;
+	case FAIL:
+		session_broke(session, errno);
+		telnet->answer_length = 0;
+		return;
+	case AGAIN:
+	case END:
+		return;
+	}
 	telnet->answer_length -= put;
 	memmove(telnet->answers, telnet->answers + put,
 		telnet->answer_length);

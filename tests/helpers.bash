@@ -141,17 +141,19 @@ show_logs() {
 	done
 }
 
-# A hang must not stop the suite: kills all that this test started, but not
-# the test, which then fails by what it sees or at the latest in teardown.
+# A hang must not stop the suite: kills all that this test started and goes on
+# to start, but not the test, which then fails by what it sees or at the
+# latest in teardown.
 watchdog_start() {
 	mkfifo watchdog
 	(
 		exec 3>&- 4>&- >/dev/null 2>&1
 		# Nobody ever writes to it: a sleep without a process of its own.
 		read -rt "$TEST_TIMEOUT" <>watchdog || : >watchdog.bit
-		while all=$(ours) && [ -n "$all" ]; do
-			# shellcheck disable=SC2086 # a list of process ids
-			kill -KILL $all
+		while :; do
+			# shellcheck disable=SC2046 # a list of process ids
+			kill -KILL $(ours) || :
+			read -rt 0.1 <>watchdog || :
 		done
 	) &
 	WATCHDOG=$!
@@ -318,7 +320,8 @@ random_bytes() {
 start() {
 	local name=$1
 	shift
-	: >"$name.out" >"$name.err"
+	: >"$name.out"
+	: >"$name.err"
 	(become "$@") <&0 >"$name.out" 2>"$name.err" &
 	PIDS[$name]=$!
 }
@@ -389,10 +392,15 @@ wait_for_text() {
 	wait_until grep -qsE -e "$2" "$1"
 }
 
-# The lines of /proc/PID/net/tcp and tcp6 in STATE that belong to PID.
+# The lines of /proc/PID/net/tcp and tcp6 in STATE that belong to PID or to a
+# child of it.
 sockets_of() {
+	local pid dirs=()
+	for pid in "$1" $(pgrep -P "$1"); do
+		dirs+=("/proc/$pid/fd")
+	done
 	# The look-ups of descriptors that close meanwhile fail: no matter.
-	find "/proc/$1/fd" -lname 'socket:*' -printf '%l\n' 2>/dev/null |
+	find "${dirs[@]}" -lname 'socket:*' -printf '%l\n' 2>/dev/null |
 		tr -dc '0-9\n' |
 		awk -v state="$2" '
 			FILENAME == "-" { mine[$1]; next }
@@ -416,7 +424,7 @@ listening_or_gone() {
 
 serve() {
 	start "$@"
-	wait_until listening_or_gone "$1"
+	wait_until listening_or_gone "$1" || return
 	port=$(listens "$(pid_of "$1")" | head -n 1)
 	[ -n "$port" ] || { echo "$1 does not listen"; return 1; }
 }
@@ -431,6 +439,7 @@ s = socket.create_server(("127.0.0.1", 0)); print(s.getsockname()[1])')
 		if serve "$name" "${@//@PORT@/$free}"; then
 			return
 		fi
+		! is_running "$name" || return 1
 		finish "$name"
 	done
 	return 1

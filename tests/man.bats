@@ -110,6 +110,7 @@ try_example() {
 }
 
 @test "the options in the manual's examples exist and take their values" {
+	need_linux_build
 	# --help is answered where all before it was right.
 	examples | sed -nE "
 		:more
