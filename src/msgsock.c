@@ -509,17 +509,16 @@ gather(struct iovec *vectors, const struct message *messages, size_t count)
 	size_t used = 0;
 
 	for (size_t i = 0; i < count; i++) {
-		struct iovec *last = &vectors[used - 1];
-
-		/* Blocks of a file stand side by side: one copy for all. */
-		if (used > 0 && messages[i].data ==
-		    (unsigned char *)last->iov_base + last->iov_len)
-			last->iov_len += messages[i].length;
-		else
-			vectors[used++] = (struct iovec){
-				.iov_base = messages[i].data,
-				.iov_len = messages[i].length,
-			};
+		/* Blocks of a file stand side by side: one vector for all. */
+		if (i > 0 && messages[i].data ==
+		    messages[i - 1].data + messages[i - 1].length) {
+			vectors[used - 1].iov_len += messages[i].length;
+			continue;
+		}
+		vectors[used++] = (struct iovec){
+			.iov_base = messages[i].data,
+			.iov_len = messages[i].length,
+		};
 	}
 	return used;
 }
@@ -658,4 +657,411 @@ msgsock_send(struct msgsock *socket, const struct correspondent *to,
 			*sent += out->messages[i];
 	}
 	return MSGSOCK_MOVED;
+}
+
+#ifdef IP_PKTINFO
+static void
+take_local_inet(const struct cmsghdr *control, struct correspondent *from)
+{
+	struct in_pktinfo info;
+
+	/* Not the packet's destination, which may be a group or broadcast. */
+	memcpy(&info, CMSG_DATA(control), sizeof(info));
+	address_any(AF_INET, 0, &from->local);
+	from->local.in.sin_addr = info.ipi_spec_dst;
+	from->interface = (unsigned)info.ipi_ifindex;
+}
+#endif
+
+static void
+take_local_inet6(const struct cmsghdr *control, struct correspondent *from)
+{
+	struct in6_pktinfo info;
+
+	memcpy(&info, CMSG_DATA(control), sizeof(info));
+	from->interface = (unsigned)info.ipi6_ifindex;
+	if (IN6_IS_ADDR_MULTICAST(&info.ipi6_addr))
+		return;
+	address_any(AF_INET6, 0, &from->local);
+	from->local.in6.sin6_addr = info.ipi6_addr;
+	if (IN6_IS_ADDR_LINKLOCAL(&info.ipi6_addr))
+		from->local.in6.sin6_scope_id = from->interface;
+	address_unmap(&from->local);
+}
+
+/*
+ * Takes from a message's control messages which address of ours it came to,
+ * and the length of the messages that it is a run of (0: it is none).
+ */
+static size_t
+take_control(struct msghdr *header, struct correspondent *from)
+{
+	struct cmsghdr *control;
+	int segment = 0;
+
+	from->local.length = 0;
+	from->interface = 0;
+	for (control = CMSG_FIRSTHDR(header); control != NULL;
+	     control = CMSG_NXTHDR(header, control)) {
+		if (control->cmsg_level == IPPROTO_IPV6 &&
+		    control->cmsg_type == IPV6_PKTINFO)
+			take_local_inet6(control, from);
+#ifdef IP_PKTINFO
+		/* On inet6 behind the other one, and for IPv4 the better. */
+		if (control->cmsg_level == IPPROTO_IP &&
+		    control->cmsg_type == IP_PKTINFO)
+			take_local_inet(control, from);
+#endif
+#if SOCKCAT_LINUX
+		if (control->cmsg_level == IPPROTO_UDP &&
+		    control->cmsg_type == UDP_GRO)
+			memcpy(&segment, CMSG_DATA(control), sizeof(segment));
+#endif
+	}
+	return segment > 0 ? (size_t)segment : 0;
+}
+
+/* Takes over the sender's name that the kernel wrote into `from`. */
+static void
+take_peer(const struct msghdr *header, struct correspondent *from)
+{
+	from->peer.length = header->msg_name != NULL ? header->msg_namelen : 0;
+	if (from->peer.length >= sizeof(from->peer.in6))
+		address_unmap(&from->peer);
+}
+
+/* Makes a header that receives into `vector` and `from`. */
+static void
+make_header(const struct msgsock *socket, struct msghdr *header,
+	    struct iovec *vector, struct correspondent *from)
+{
+	memset(header, 0, sizeof(*header));
+	header->msg_iov = vector;
+	header->msg_iovlen = 1;
+	if (!socket->options.connected) {
+		header->msg_name = &from->peer.storage;
+		header->msg_namelen = sizeof(from->peer.storage);
+	}
+}
+
+/* Takes the IP header off. Returns false where there is no whole one. */
+static bool
+strip_header(const struct msgsock *socket, struct message *message)
+{
+	size_t header;
+
+	if (!socket->options.strip_header || socket->family != AF_INET ||
+	    socket->type != SOCK_RAW)
+		return true;
+	if (message->length < IPV4_HEADER || message->data[0] >> 4 != 4)
+		return false;
+	header = (size_t)(message->data[0] & 0xf) * 4;
+	if (header < IPV4_HEADER || header > message->length)
+		return false;
+	message->data += header;
+	message->length -= header;
+	return true;
+}
+
+static void
+add_received(struct incoming *in, unsigned char *data, size_t length,
+	     const struct correspondent *from)
+{
+	in->received[in->count++] = (struct received){
+		.message = { .data = data, .length = length },
+		.from = from,
+	};
+}
+
+#if SOCKCAT_LINUX
+/* Makes the slots that were filled the last time ready again. */
+static void
+prepare_slots(struct msgsock *socket)
+{
+	struct incoming *in = &socket->in;
+
+	for (size_t i = 0; i < in->filled; i++) {
+		struct slot *slot = &in->slots[i];
+		struct msghdr *header = &in->packets[i].header;
+
+		slot->vector.iov_base = in->data + i * SLOT_SIZE;
+		slot->vector.iov_len = SLOT_SIZE;
+		make_header(socket, header, &slot->vector, &in->from[i]);
+		header->msg_control = slot->control;
+		header->msg_controllen = sizeof(slot->control);
+	}
+	in->filled = 0;
+}
+
+/* Adds what slot `index` holds to the runs that are to be taken apart. */
+static void
+take_slot(struct msgsock *socket, size_t index)
+{
+	struct incoming *in = &socket->in;
+	struct packet *packet = &in->packets[index];
+	struct correspondent *from = &in->from[index];
+	struct message message = {
+		.data = in->data + index * SLOT_SIZE,
+		.length = packet->length,
+	};
+	size_t segment = take_control(&packet->header, from);
+
+	take_peer(&packet->header, from);
+	if (packet->header.msg_flags & MSG_TRUNC)
+		in->error = EMSGSIZE;
+	else if (strip_header(socket, &message))
+		in->runs[in->runs_end++] = (struct run){
+			.data = message.data, .length = message.length,
+			.segment = segment > 0 ? segment : message.length,
+			.from = from,
+		};
+}
+
+/* Takes apart what the slots hold, as far as there is room for it. */
+static void
+split_runs(struct incoming *in)
+{
+	while (in->run < in->runs_end && in->count < MSGSOCK_BATCH) {
+		struct run *run = &in->runs[in->run];
+		size_t length = run->segment < run->length ? run->segment :
+		    run->length;
+
+		add_received(in, run->data, length, run->from);
+		run->data += length;
+		run->length -= length;
+		if (run->length == 0)
+			in->run++;
+	}
+	if (in->run < in->runs_end)
+		in->more = true;
+}
+
+static enum msgsock_result
+receive_slots(struct msgsock *socket)
+{
+	struct incoming *in = &socket->in;
+
+	if (in->run == in->runs_end) {
+		prepare_slots(socket);
+
+		long filled = syscall(SYS_recvmmsg, socket->fd, in->packets,
+				      SLOTS, MSG_DONTWAIT, NULL);
+
+		if (filled == -1)
+			return result_of_errno();
+		in->filled = (size_t)filled;
+		in->more = in->filled == SLOTS;
+		in->run = in->runs_end = 0;
+		for (size_t i = 0; i < in->filled; i++)
+			take_slot(socket, i);
+	}
+	split_runs(in);
+	return in->count > 0 ? MSGSOCK_MOVED : MSGSOCK_AGAIN;
+}
+#endif
+
+/*
+ * Asks for the length of the next message. Where the system does not tell,
+ * `*length` is what there is room for if that is enough, and otherwise more.
+ */
+static enum msgsock_result
+next_length(const struct msgsock *socket, size_t *length)
+{
+	const struct incoming *in = &socket->in;
+	ssize_t got;
+
+	*length = in->partial + SLOT_SIZE;
+	if (is_bounded(socket) || is_in_parts(socket))
+		return MSGSOCK_MOVED;
+#if SOCKCAT_LINUX
+	got = recv(socket->fd, NULL, 0, MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT);
+	*length = got == -1 ? 0 : (size_t)got;
+#else
+	struct iovec vector = {
+		.iov_base = in->data + in->end, .iov_len = in->size - in->end,
+	};
+	struct msghdr header = { .msg_iov = &vector, .msg_iovlen = 1 };
+
+	got = recvmsg(socket->fd, &header, MSG_PEEK | MSG_DONTWAIT);
+	*length = header.msg_flags & MSG_TRUNC ? 2 * in->size :
+	    vector.iov_len;
+#endif
+	return got == -1 ? result_of_errno() : MSGSOCK_MOVED;
+}
+
+/* Makes room for the next message, unless that would move earlier ones. */
+static enum msgsock_result
+make_room(struct msgsock *socket)
+{
+	struct incoming *in = &socket->in;
+
+	for (;;) {
+		size_t length;
+		enum msgsock_result result = next_length(socket, &length);
+
+		if (result != MSGSOCK_MOVED || length <= in->size - in->end)
+			return result;
+		if (in->count > 0) {
+			in->more = true;
+			return MSGSOCK_AGAIN;
+		}
+
+		unsigned char *data = realloc(in->data, length);
+
+		if (data == NULL)
+			return MSGSOCK_FAIL;
+		in->data = data;
+		in->size = length;
+	}
+}
+
+/* Whether an empty message is the peer's end. */
+static bool
+is_end(struct msgsock *socket, const struct msghdr *header)
+{
+	if (!socket->options.ends)
+		return false;
+	if (socket->family != AF_UNIX)
+		return true;
+#if SOCKCAT_LINUX
+	/* Every message carries its sender's credentials, the end none. */
+	return CMSG_FIRSTHDR(header) == NULL;
+#else
+	/* The end stays where it is. Two empty messages look the same. */
+	unsigned char byte;
+	ssize_t got = recv(socket->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+
+	(void)header;
+	if (got == -1 && result_of_errno() == MSGSOCK_FAIL)
+		socket->in.error = errno;
+	return got == 0;
+#endif
+}
+
+/*
+ * Room for the control messages that were asked for, and no more: into what
+ * is left over the kernel would put descriptors that a peer may send.
+ */
+static void
+give_control(const struct msgsock *socket, struct msghdr *header,
+	     struct slot *slot)
+{
+	if (is_inet(socket))
+		header->msg_controllen = sizeof(slot->control);
+#if SOCKCAT_LINUX
+	else if (socket->options.ends && socket->family == AF_UNIX)
+		header->msg_controllen = CMSG_SPACE(sizeof(struct ucred));
+#endif
+	if (header->msg_controllen > 0)
+		header->msg_control = slot->control;
+}
+
+/* Our own frames come back on packet sockets (packet(7)). */
+static bool
+is_own(const struct msgsock *socket, const struct correspondent *from)
+{
+#if SOCKCAT_LINUX
+	const struct sockaddr_ll *link = (const void *)&from->peer.storage;
+
+	return socket->family == AF_PACKET && from->peer.length > 0 &&
+	    link->sll_pkttype == PACKET_OUTGOING;
+#else
+	(void)socket;
+	(void)from;
+	return false;
+#endif
+}
+
+/* Receives one message, or one part of one, behind those that are there. */
+static enum msgsock_result
+receive_one(struct msgsock *socket)
+{
+	struct incoming *in = &socket->in;
+	struct correspondent *from = &in->from[in->count];
+	struct slot *slot = &in->slots[0];
+	struct message message = { .data = in->data + in->end };
+	struct msghdr header;
+	ssize_t got;
+
+	slot->vector.iov_base = message.data + in->partial;
+	slot->vector.iov_len = in->size - in->end - in->partial;
+	make_header(socket, &header, &slot->vector, from);
+	give_control(socket, &header, slot);
+	got = recvmsg(socket->fd, &header, MSG_DONTWAIT);
+	if (got == -1)
+		return result_of_errno();
+	if (got == 0 && is_end(socket, &header))
+		return MSGSOCK_END;
+	if (header.msg_flags & MSG_TRUNC) {
+		errno = EMSGSIZE;
+		return MSGSOCK_FAIL;
+	}
+	(void)take_control(&header, from);
+	take_peer(&header, from);
+	message.length = in->partial + (size_t)got;
+	if (is_in_parts(socket) && !(header.msg_flags & MSG_EOR)) {
+		in->partial = message.length;
+		return MSGSOCK_MOVED;
+	}
+	in->partial = 0;
+	in->end += message.length;
+	if (!is_own(socket, from) && strip_header(socket, &message))
+		add_received(in, message.data, message.length, from);
+	return MSGSOCK_MOVED;
+}
+
+static enum msgsock_result
+receive_singles(struct msgsock *socket)
+{
+	struct incoming *in = &socket->in;
+	enum msgsock_result result = MSGSOCK_MOVED;
+
+	in->end = 0;
+	for (unsigned turn = 0; turn < SINGLES; turn++) {
+		result = make_room(socket);
+		if (result == MSGSOCK_MOVED)
+			result = receive_one(socket);
+		if (result != MSGSOCK_MOVED)
+			break;
+	}
+	if (result == MSGSOCK_MOVED)
+		in->more = true;
+	if (in->count == 0)
+		return result == MSGSOCK_MOVED ? MSGSOCK_AGAIN : result;
+	/* Told once only: it must wait until the messages are taken. */
+	if (result == MSGSOCK_FAIL)
+		in->error = errno;
+	return MSGSOCK_MOVED;
+}
+
+enum msgsock_result
+msgsock_receive(struct msgsock *socket, const struct received **received,
+		size_t *count)
+{
+	struct incoming *in = &socket->in;
+	enum msgsock_result result;
+
+	in->count = 0;
+	in->more = false;
+	*received = in->received;
+	*count = 0;
+	if (in->error != 0) {
+		errno = in->error;
+		in->error = 0;
+		return MSGSOCK_FAIL;
+	}
+#if SOCKCAT_LINUX
+	if (is_bounded(socket))
+		result = receive_slots(socket);
+	else
+#endif
+		result = receive_singles(socket);
+	*count = in->count;
+	return result;
+}
+
+bool
+msgsock_more(const struct msgsock *socket)
+{
+	return socket->in.more || socket->in.error != 0;
 }

@@ -604,6 +604,18 @@ settle_timeout(struct options *options)
 	options->idle_quiet = options->timeout;
 }
 
+static void
+check_sockopts(const struct options *options)
+{
+	char error[SOCKOPT_ERROR];
+	size_t i;
+
+	for (i = 0; i < options->sockopt_count; i++)
+		if (sockopt_check(&options->sockopts[i], options->family,
+				  options->type, error) == -1)
+			mistake("%s", error);
+}
+
 void
 options_parse(int argc, char **argv, struct options *options)
 {
@@ -626,6 +638,7 @@ options_parse(int argc, char **argv, struct options *options)
 	if (operands_apply(options, argv + 1, parser.operand_count,
 			   error) == -1)
 		mistake("%s", error);
+	check_sockopts(options);
 }
 
 void

@@ -35,7 +35,6 @@ make_blackhole() {
 # reject TYPE: packets to 192.0.2.9 are answered by ICMP's TYPE.
 reject() {
 	need nft
-	ip -n "$netns" address add 192.0.2.9/32 dev lo 2>/dev/null
 	local to='ip daddr 192.0.2.9 tcp dport 80'
 	in_netns nft "flush ruleset; table inet t {
 		chain input { type filter hook input priority 0;
@@ -245,6 +244,7 @@ reject() {
 
 @test "6: a router or a firewall says no" {
 	make_netns
+	ip -n "$netns" address add 192.0.2.9/32 dev lo
 	local type
 	for type in host-unreachable net-unreachable admin-prohibited \
 		host-prohibited; do
