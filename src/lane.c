@@ -65,28 +65,39 @@ lane_empty_store(struct lane *lane)
 static bool
 lane_fill_store(struct lane *lane)
 {
-	size_t got;
-	bool full;
+	struct filled filled;
+	enum moved moved = store_fill(&lane->store, lane->source, lane->drain,
+				      &filled);
 
-	switch (store_fill(&lane->store, lane->source, &got, &full)) {
-	case AGAIN:
-		return false;
-	case FAIL:
+	lane->read += filled.got;
+	lane->written += filled.put;
+	if (moved == FAIL) {
 		lane->error = errno;
-		lane->ended = true;
-		return false;
-	case END:
-		lane->ended = true;
-		return false;
-	case MOVED:
-		break;
+		lane->drain_failed = filled.drain;
 	}
-	lane->read += got;
+	if (moved == FAIL || moved == END) {
+		lane->ended = true;
+		return false;
+	}
+	lane->stalled = filled.drain;
+	if (moved == AGAIN)
+		return false;
 	if (lane->reads_left > 0 && --lane->reads_left == 0)
 		lane->ended = lane->counted_out = true;
 	if (lane->discard)
 		store_discard(&lane->store);
-	return full;
+	return filled.more;
+}
+
+/* What a lane waits for, or how it ended, whose store is empty. */
+static enum lane_state
+lane_emptied(const struct lane *lane)
+{
+	if (!lane->ended)
+		return lane->stalled ? LANE_ROOM : LANE_INPUT;
+	if (lane->error == 0)
+		return LANE_DONE;
+	return lane->drain_failed ? LANE_DRAIN_FAILED : LANE_SOURCE_FAILED;
 }
 
 enum lane_state
@@ -99,11 +110,7 @@ lane_run(struct lane *lane)
 		lane->state = lane_empty_store(lane);
 		if (lane->state != LANE_DONE)
 			break;
-		if (lane->ended && lane->error != 0)
-			lane->state = LANE_SOURCE_FAILED;
-		else if (!lane->ended)
-			lane->state = LANE_INPUT;
-		/* A read that did not fill the store took all there was. */
+		lane->state = lane_emptied(lane);
 		if (lane->ended || !more || turn == LANE_TURNS)
 			break;
 		more = lane_fill_store(lane);

@@ -30,6 +30,8 @@ struct lane {
 	unsigned long reads_left;	/* ends after so many; 0: no limit */
 	bool counted_out;	/* it ended because they were used up */
 	uint64_t read, written;	/* bytes */
+	bool stalled;		/* the drain stopped the last fill */
+	bool drain_failed;	/* that is where `error` came from */
 	int error;		/* of LANE_SOURCE_FAILED, _DRAIN_FAILED */
 };
 

@@ -557,19 +557,32 @@ make_packet(struct msgsock *socket, size_t index, struct iovec *vectors,
 	return used;
 }
 
+/*
+ * How many packets a call may take. An ICMP error that comes while
+ * sendmmsg(2) is under way is lost in it: where errors are told, which is on
+ * connected sockets (udp(7)), each packet has a call of its own.
+ */
+static size_t
+packets_most(const struct msgsock *socket)
+{
+	return SOCKCAT_LINUX && !(is_inet(socket) &&
+				  socket->options.connected) ? PACKETS : 1;
+}
+
 /* Makes packets of as many of the messages as fit; returns how many. */
 static size_t
 make_packets(struct msgsock *socket, const struct correspondent *to,
 	     const struct message *messages, size_t count)
 {
 	struct outgoing *out = &socket->out;
+	size_t most = packets_most(socket);
 	size_t packets = 0, vectors = 0, taken = 0;
 
 	if (count > MSGSOCK_BATCH)
 		count = MSGSOCK_BATCH;
 	if (to != NULL)
 		out->peer = map_peer(socket, &to->peer);
-	while (packets < PACKETS && taken < count) {
+	while (packets < most && taken < count) {
 		size_t run = run_length(out, messages + taken, count - taken);
 
 		vectors += make_packet(socket, packets++,
@@ -580,11 +593,11 @@ make_packets(struct msgsock *socket, const struct correspondent *to,
 	return packets;
 }
 
-/* Sends packets as sendmmsg(2) does: fewer than all if a later one fails. */
+/* Sends packets. Returns how many went, or -1 if the first one did not. */
 static int
-send_packets(struct msgsock *socket, size_t count)
+send_packets(const struct msgsock *socket, size_t count)
 {
-	struct packet *packets = socket->out.packets;
+	const struct outgoing *out = &socket->out;
 
 #if SOCKCAT_LINUX
 	static_assert(sizeof(struct packet) == sizeof(struct mmsghdr) &&
@@ -592,14 +605,12 @@ send_packets(struct msgsock *socket, size_t count)
 		      offsetof(struct mmsghdr, msg_len), "struct mmsghdr");
 	/* By number: musl's wrapper makes a call for each packet. */
 	if (count > 1)
-		return (int)syscall(SYS_sendmmsg, socket->fd, packets, count,
-				    MSG_DONTWAIT | MSG_NOSIGNAL);
+		return (int)syscall(SYS_sendmmsg, socket->fd, out->packets,
+				    count, MSG_DONTWAIT | MSG_NOSIGNAL);
 #endif
-	for (size_t i = 0; i < count; i++)
-		if (sendmsg(socket->fd, &packets[i].header,
-			    MSG_DONTWAIT | MSG_NOSIGNAL) == -1)
-			return i > 0 ? (int)i : -1;
-	return (int)count;
+	(void)count;
+	return sendmsg(socket->fd, &out->packets[0].header,
+		       MSG_DONTWAIT | MSG_NOSIGNAL) == -1 ? -1 : 1;
 }
 
 /*
@@ -651,8 +662,8 @@ msgsock_send(struct msgsock *socket, const struct correspondent *to,
 		    give_up_runs(out, first->length))
 			continue;
 		if (taken == -1)
-			return *sent > 0 && errno == EAGAIN ? MSGSOCK_MOVED :
-			    result_of_errno();
+			return *sent > 0 && result_of_errno() ==
+			    MSGSOCK_AGAIN ? MSGSOCK_MOVED : result_of_errno();
 		for (int i = 0; i < taken; i++)
 			*sent += out->messages[i];
 	}
@@ -844,8 +855,8 @@ receive_slots(struct msgsock *socket)
 	if (in->run == in->runs_end) {
 		prepare_slots(socket);
 
-		long filled = syscall(SYS_recvmmsg, socket->fd, in->packets,
-				      SLOTS, MSG_DONTWAIT, NULL);
+		int filled = recvmmsg(socket->fd, (void *)in->packets, SLOTS,
+				      MSG_DONTWAIT, NULL);
 
 		if (filled == -1)
 			return result_of_errno();
@@ -1016,6 +1027,8 @@ receive_singles(struct msgsock *socket)
 	struct incoming *in = &socket->in;
 	enum msgsock_result result = MSGSOCK_MOVED;
 
+	/* What has come of a message stands behind those given out. */
+	memmove(in->data, in->data + in->end, in->partial);
 	in->end = 0;
 	for (unsigned turn = 0; turn < SINGLES; turn++) {
 		result = make_room(socket);

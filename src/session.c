@@ -772,6 +772,29 @@ session_open_watches(struct session *session)
 	}
 }
 
+/* Returns 0, or -1 with errno. */
+static int
+session_open_stores(struct session *session)
+{
+	const struct options *options = session->options;
+	const struct store_request up = {
+		.source = &session->input, .drain = &session->socket,
+		.choice = options->store, .size = options->block_size,
+		.bytes = options->crlf || options->line_interval != NEVER,
+		.filter = options->crlf,
+	}, down = {
+		.source = &session->socket, .drain = &session->output,
+		.choice = options->store, .size = options->block_size,
+		.bytes = options->telnet || options->send_only ||
+		    options->max_packets != 0,
+		.filter = options->telnet,
+	};
+
+	if (store_open(&session->up.store, &up) == -1)
+		return -1;
+	return store_open(&session->down.store, &down);
+}
+
 static void
 session_open_lanes(struct session *session,
 		   const struct session_request *request)
@@ -814,8 +837,7 @@ session_start(struct loop *loop, const struct session_request *request)
 	channel_open(&session->input, request->input);
 	channel_open(&session->output, request->output);
 	channel_socket(&session->socket, request->fd);
-	if (store_open(&session->up.store, options->block_size) == -1 ||
-	    store_open(&session->down.store, options->block_size) == -1) {
+	if (session_open_stores(session) == -1) {
 		session_free(session);
 		return NULL;
 	}

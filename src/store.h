@@ -13,32 +13,68 @@
 
 #include "channel.h"
 #include "filter.h"
+#include "options.h"
 
 struct store {
 	unsigned char *data;
-	size_t size;		/* bytes at `data` */
+	size_t size;		/* bytes at `data` that a fill may read */
 	size_t start, end;	/* what is held: data[start … end) */
 	struct filter filter;	/* of what is filled in; unset: as it came */
+	/* store.c's own: */
+	const struct store_kind *kind;	/* what it is now */
+	const struct store_row *row;	/* what it is or grows into */
+	bool grown;		/* it is that now */
+	bool brimful;		/* the source has more than little to give */
+	size_t growth;		/* FILTER_GROWTH where it filters; else 1 */
+	int pipe[2];		/* a kernel pipe of our own; else -1 */
+	size_t piped;		/* bytes held there */
+	unsigned stuck;		/* fills that failed with both ends ready */
+};
+
+struct store_request {
+	const struct channel *source, *drain;
+	enum store_choice choice;
+	/*
+	 * Somebody looks at the bytes, or at each read: they must come to
+	 * memory.
+	 */
+	bool bytes;
+	bool filter;		/* they will be filtered, too */
+	size_t size;		/* read so many at most; 0: what serves best */
 };
 
 /*
- * Makes a store with a buffer of `size` bytes (0: as many as serve best) and
- * no filter. Pages that are never filled take no memory. Returns 0, or -1
- * with errno.
+ * Makes a store, without a filter as yet. Until more than little has come
+ * through, it takes no more than little memory and no descriptors. Returns
+ * 0, or -1 with errno.
  */
-int store_open(struct store *store, size_t size);
+int store_open(struct store *store, const struct store_request *request);
+
+/* Harmless where a store of zeroes was never opened. */
 void store_close(struct store *store);
 
 /* The bytes held, waiting to be drained. */
 size_t store_held(const struct store *store);
 
+/* What store_fill() did. */
+struct filled {
+	size_t got;		/* bytes the source gave */
+	size_t put;		/* of these, passed on to the drain at once */
+	bool more;		/* there may be more right now */
+	/*
+	 * What it stopped at, with AGAIN or without `more`: the drain takes
+	 * nothing now. With FAIL: it is the drain that failed.
+	 */
+	bool drain;
+};
+
 /*
- * Reads from `source` into the empty store. `*got` is what the source gave,
- * and `*full` whether there may be more right now; a filter may hold less, or
- * nothing at all, afterwards.
+ * Moves bytes from `source` into the empty store; or, where the kernel can,
+ * through to `drain`, and then nothing is held afterwards. A filter may hold
+ * less than came, or nothing at all.
  */
 enum moved store_fill(struct store *store, struct channel *source,
-		      size_t *got, bool *full);
+		      struct channel *drain, struct filled *filled);
 
 /*
  * Writes held bytes, at most `most` of them, into `drain`; the store must
@@ -47,7 +83,10 @@ enum moved store_fill(struct store *store, struct channel *source,
 enum moved store_drain(struct store *store, struct channel *drain,
 		       size_t most, size_t *put);
 
-/* The length of the first line held with its newline; all, without one. */
+/*
+ * The length of the first line held with its newline; all, without one. For
+ * stores in memory (`bytes`).
+ */
 size_t store_line(const struct store *store);
 
 /* Forgets what is held. */

@@ -471,6 +471,7 @@ make_netns() {
 	netns=sockcat-$$-${#NAMESPACES[@]}
 	ip netns add "$netns" 2>err || skip 'network namespaces'
 	NAMESPACES+=("$netns")
+	in_netns true 2>err || skip 'network namespaces'
 	ip -n "$netns" link set lo up
 }
 

@@ -344,7 +344,7 @@ expect_listening() {
 	try sc --list-sockopts
 	expect_status 0
 	expect_match out '^nodelay\b'
-	expect_match out '^user-timeout\b'
+	expect_match out '^linger\b'
 }
 
 @test "help that cannot be written is a failure" {
