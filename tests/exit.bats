@@ -186,6 +186,7 @@ reject() {
 }
 
 @test "5: the kernel gave up connecting" {
+	need_linux_build
 	make_netns
 	make_blackhole
 	# One try of the kernel, and 1 s until it gives up.
@@ -387,9 +388,9 @@ expect_death() {
 	done
 }
 
-# asks PID: it has a UDP socket, so it is asking a name server.
+# asks PID: there is a UDP socket, so it is asking a name server.
 asks() {
-	grep -q ' 630200C0:0035 ' "/proc/$1/net/udp"
+	[ "$(wc -l <"/proc/$1/net/udp")" -gt 1 ]
 }
 
 # connects PID: it has sent a SYN that nobody has answered.

@@ -15,6 +15,12 @@ s.listen()
 s.accept()' "$@"
 }
 
+# The end of a message about what NAME holds.
+held_by() {
+	echo "\(held by $(cat "/proc/$(pid_of "$1")/comm"), process\
+ $(pid_of "$1")\)\$"
+}
+
 # expect_refusing HOST: nothing listens on $port of HOST.
 expect_refusing() {
 	try sc "$1" "$port"
@@ -160,12 +166,12 @@ expect_refusing() {
 	need_linux_build
 	listen_sockcat s 127.0.0.1 0
 	try sc -l 127.0.0.1 "$port"
-	expect_error 7 "127.0.0.1 port $port failed: Address already in use\
- \(held by sockcat, process $(pid_of s)\)\$"
+	expect_error 7 "listen on 127.0.0.1 port $port failed:\
+ Address already in use $(held_by s)"
 	try sc -l -4 "$port"
-	expect_error 7 "0.0.0.0 port $port .*sockcat, process $(pid_of s)\)"
+	expect_error 7 "0.0.0.0 port $port .*$(held_by s)"
 	try sc -l "$port"
-	expect_error 7 "port $port .*sockcat, process $(pid_of s)\)"
+	expect_error 7 "port $port .*$(held_by s)"
 	stop s
 }
 
@@ -174,11 +180,11 @@ expect_refusing() {
 	need ipv6
 	listen_sockcat s 0
 	try sc -l 127.0.0.1 "$port"
-	expect_error 7 "in use \(held by sockcat, process $(pid_of s)\)"
+	expect_error 7 "Address already in use $(held_by s)"
 	try sc -l ::1 "$port"
-	expect_error 7 "in use \(held by sockcat, process $(pid_of s)\)"
+	expect_error 7 "Address already in use $(held_by s)"
 	try sc -l "$port"
-	expect_error 7 "in use \(held by sockcat, process $(pid_of s)\)"
+	expect_error 7 "Address already in use $(held_by s)"
 	stop s
 }
 
@@ -412,8 +418,8 @@ backlog_of_port() {
 	mkdir path
 	try sc -l --port-file file ./path
 	expect_status 7
-	try sc -l --port-file file --sockopt interface=no-such-if 0
-	expect_status 3
+	try sc -l --port-file file --sockopt 6:9999=1 0
+	expect_status 1
 	[ ! -e file ]
 	[ -z "$(find . -name '.sockcat-*')" ]
 	stop s

@@ -30,6 +30,12 @@ except BlockingIOError:
 	wait_for_text p.out ready
 }
 
+# The end of a message about what NAME holds.
+held_by() {
+	echo "\(held by $(cat "/proc/$(pid_of "$1")/comm"), process\
+ $(pid_of "$1")\)\$"
+}
+
 identity() {
 	stat -c '%d %i %f' "$1"
 }
@@ -103,8 +109,8 @@ identity() {
 	need_linux_build
 	listen_sockcat s -U "@sockcat-test-$$"
 	try sc -l -U "@sockcat-test-$$"
-	expect_error 7 "@sockcat-test-$$ failed: Address already in use\
- \(held by sockcat, process $(pid_of s)\)"
+	expect_error 7 "listen on @sockcat-test-$$ failed:\
+ Address already in use $(held_by s)"
 	stop s
 }
 
@@ -186,12 +192,10 @@ identity() {
 	need_linux_build
 	mkdir d
 	listen_sockcat s ./path
-	local holder
-	holder="\(held by sockcat, process $(pid_of s)\)\$"
 	try sc -l ./path
-	expect_error 7 "\./path failed: Address already in use $holder"
+	expect_error 7 "\./path failed: Address already in use $(held_by s)"
 	try sc -l "$PWD/d/../path"
-	expect_error 7 "Address already in use $holder"
+	expect_error 7 "Address already in use $(held_by s)"
 	echo hello | sc ./path
 	finish s
 	expect_text out $'hello\n'

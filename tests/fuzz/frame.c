@@ -186,10 +186,10 @@ feed(struct frame_reader reader, const uint8_t *data, size_t size,
 		free(held);
 		at += cut.used;
 		if (framed == FRAMED_MORE) {
-			size_t piece = (size_t)pieces[turn % PIECES] + 1;
+			size_t piece;
 
-			check(pieces != NULL && end < size &&
-			      end - at < room);
+			check(end < size && end - at < room);
+			piece = (size_t)pieces[turn % PIECES] + 1;
 			if (piece > room - (end - at))
 				piece = room - (end - at);
 			end += piece < size - end ? piece : size - end;
