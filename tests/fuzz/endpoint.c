@@ -12,14 +12,16 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static void check(bool holds)
+static void
+check(bool holds)
 {
 	if (!holds)
 		abort();
 }
 
 /* A message is one line that ends within its room. */
-static void check_error(const char *error)
+static void
+check_error(const char *error)
 {
 	size_t length = strnlen(error, ENDPOINT_ERROR);
 
@@ -29,14 +31,16 @@ static void check_error(const char *error)
 }
 
 /* `part` points into `text` and goes on to its end. */
-static void check_tail(const char *part, const char *text)
+static void
+check_tail(const char *part, const char *text)
 {
 	check(part > text || part == text);
 	check(part < text + strlen(text));
 	check(part[0] != '\0');
 }
 
-static void check_host(const struct endpoint *endpoint, const char *text)
+static void
+check_host(const struct endpoint *endpoint, const char *text)
 {
 	size_t length = strnlen(endpoint->host, sizeof(endpoint->host));
 
@@ -52,7 +56,8 @@ static void check_host(const struct endpoint *endpoint, const char *text)
 		check(strchr(endpoint->host, ':') != NULL);
 }
 
-static void check_path(const struct endpoint *endpoint, const char *text)
+static void
+check_path(const struct endpoint *endpoint, const char *text)
 {
 	check(endpoint->host[0] == '\0' && endpoint->port == NULL);
 	check(endpoint->transport == TRANSPORT_UNSAID);
@@ -63,7 +68,8 @@ static void check_path(const struct endpoint *endpoint, const char *text)
 }
 
 /* What the brackets' message proposes must be right itself. */
-static void check_proposal(const struct endpoint *endpoint, const char *error)
+static void
+check_proposal(const struct endpoint *endpoint, const char *error)
 {
 	char again[ENDPOINT_ERROR], proposal[ENDPOINT_ERROR];
 	struct endpoint parsed;
@@ -78,7 +84,8 @@ static void check_proposal(const struct endpoint *endpoint, const char *error)
 	check(!endpoint_needs_brackets(&parsed, again));
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	char error[ENDPOINT_ERROR];
 	struct endpoint endpoint;
