@@ -19,7 +19,10 @@ serve_open() {
 
 make_host() {
 	make_netns
-	netns_etc resolv.conf <<<'nameserver 127.0.0.9'
+	netns_etc resolv.conf <<-'CONF'
+		nameserver 127.0.0.9
+		options timeout:1 attempts:1
+	CONF
 	echo 'hosts: files dns' | netns_etc nsswitch.conf
 }
 
@@ -113,15 +116,17 @@ reject() {
 }
 
 @test "3: a name that does not exist" {
-	make_netns
-	netns_etc resolv.conf </dev/null
+	make_host
+	# Musl knows no such file, and asks; that it may.
 	echo 'hosts: files' | netns_etc nsswitch.conf
+	local failed='look-up of no-such-host failed:'
+	failed+=' (Name or service not known|Temporary failure)'
 	try in_netns sc no-such-host 80
-	expect_error 3 'look-up of no-such-host failed: Name or service not'
+	expect_error 3 "$failed"
 	try in_netns sc -l no-such-host 80
-	expect_error 3 'look-up of no-such-host failed: Name or service not'
+	expect_error 3 "$failed"
 	try in_netns sc -s no-such-host 127.0.0.1 80
-	expect_error 3 'look-up of no-such-host failed: Name or service not'
+	expect_error 3 "$failed"
 }
 
 @test "3: a name of which nobody could be asked" {
@@ -388,9 +393,10 @@ expect_death() {
 	done
 }
 
-# asks PID: there is a UDP socket, so it is asking a name server.
+# asks PID: there is a UDP socket in its namespace, so it asks a name server.
 asks() {
-	[ "$(wc -l <"/proc/$1/net/udp")" -gt 1 ]
+	[ "/proc/$1/exe" -ef "$SOCKCAT" ] &&
+		[ "$(wc -l <"/proc/$1/net/udp")" -gt 1 ]
 }
 
 # connects PID: it has sent a SYN that nobody has answered.
