@@ -345,16 +345,6 @@ refused_port() {
 	expect_match err '^Connection received on 192.0.2.1 '
 }
 
-@test "IPv4 leads nowhere, then IPv6 works" {
-	make_host
-	make_blackhole
-	# One's own address is preferred, but comes second in turn.
-	name server 192.0.2.99 2001:db8::99 2001:db8::1
-	host_listener s -v -6 80
-	expect_arrival s server 80
-	expect_match err '^Connection received on 2001:db8::1 '
-}
-
 @test "families take turns: the second address tried is of the other" {
 	need strace
 	need_plain_build

@@ -48,7 +48,7 @@ NOP='\xf1'
 	local size
 	printf 'a\r\nb\nc\rd\r\r\ne\n\r\n\n\r' >lines
 	printf 'a\r\nb\r\nc\rd\r\r\ne\r\n\r\n\r\n\r' >expected
-	for size in 1 2 3 4 5; do
+	for size in 1 2 3; do
 		serve p nc.openbsd -N -l 127.0.0.1 0
 		try sc -C --block-size "$size" 127.0.0.1 "$port" <lines
 		expect_status 0
@@ -116,7 +116,7 @@ answered="${IAC}${WONT}\x01${IAC}${DONT}\x03${IAC}${WONT}\xff"
 	printf "$left" >left
 	# shellcheck disable=SC2059
 	printf "$answered" >answered
-	for size in 1 2 3 4 5 6 7 8 1000; do
+	for size in 1 2 3 5 1000; do
 		puppet
 		start_open c sc -t --block-size "$size" 127.0.0.1 "$port"
 		order send "$said"
@@ -237,7 +237,7 @@ answered="${IAC}${WONT}\x01${IAC}${DONT}\x03${IAC}${WONT}\xff"
 	need nc.openbsd
 	local size
 	random_bytes 30000 >there
-	for size in 1 7 4k 64k 16M; do
+	for size in 1 7 64k 16M; do
 		serve p nc.openbsd -N -l 127.0.0.1 0 <there
 		try sc --block-size "$size" 127.0.0.1 "$port" <there
 		expect_status 0

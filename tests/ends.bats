@@ -76,7 +76,7 @@ expect_blocking() {
 @test "an answer long after the end of input is waited for" {
 	need python3
 	local option
-	for option in --block-size=1000 -N --half-close -q-1; do
+	for option in -N -q-1; do
 		serve p peer listen late 'the answer'
 		try sc "$option" 127.0.0.1 "$port" < <(echo question)
 		expect_status 0
