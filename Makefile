@@ -20,7 +20,8 @@ ifeq ($(VARIANT),static)
 PROGRAM := sockcat-static
 CC := $(or $(shell command -v musl-gcc),$(CC))
 KIND := -fno-pie $(HARDEN)
-LINK := -static -no-pie
+# fewer pages: what there is to start is what there is to map
+LINK := -static -no-pie -s -Wl,-z,noseparate-code
 else ifdef SAN
 KIND := -fsanitize=address,undefined -fno-sanitize-recover=all
 LINK := $(KIND)

@@ -24,7 +24,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "channel.h"
@@ -32,15 +31,12 @@
 #include "compat.h"
 #include "diag.h"
 #include "lane.h"
+#include "linger.h"
 #include "loop.h"
 #include "options.h"
 
 /* How long to linger where the user waits for the end, not for the peer. */
 #define LINGER_BOUND (2 * SECOND)
-
-/* How often to look at the send queue while lingering: from, up to. */
-#define LINGER_LOOK_FIRST (1 * MILLISECOND)
-#define LINGER_LOOK_LAST (50 * MILLISECOND)
 
 /* How often a job in the background looks whether it is in front now. */
 #define FOREGROUND_LOOK (500 * MILLISECOND)
@@ -80,8 +76,9 @@ struct session {
 	struct timer quit;	/* -q, --peer-quit */
 	struct timer pause;	/* -i */
 	struct timer foreground;
-	struct timer linger;
-	int64_t linger_look;
+	struct timer bound;	/* what is bounded must be over then */
+	struct timer finish;	/* calls `ended` from the loop */
+	struct lingering linger;
 	int64_t linger_until;
 };
 
@@ -101,25 +98,11 @@ session_failed(const struct session *session)
 	return session->outcome.status != 0 || session->outcome.signal != 0;
 }
 
-/* Bytes that the peer has not acknowledged; see SIOCOUTQ in tcp(7). */
-static uint64_t
-session_unacknowledged(const struct session *session)
-{
-	int queued = 0;
-
-	/* A Unix socket's bytes are the peer's as soon as they are sent. */
-	if (session->peer.sa.sa_family == AF_UNIX || session->socket.fd == -1)
-		return 0;
-	if (ioctl(session->socket.fd, TIOCOUTQ, &queued) == -1 || queued < 0)
-		return 0;
-	return (uint64_t)queued;
-}
-
 /* Bytes read from the input that the peer does not have for certain. */
 static uint64_t
 session_unsent(const struct session *session)
 {
-	uint64_t queued = session_unacknowledged(session);
+	uint64_t queued = linger_unacknowledged(&session->linger);
 
 	/* The half-close stands in the queue, too, as if it were a byte. */
 	if (queued > 0 && session->half_closed)
@@ -136,7 +119,7 @@ session_note_moved(struct session *session)
 	if (session->idle_limit == NEVER)
 		return;
 	moved = session->up.read + session->up.written + session->down.read +
-	    session->down.written - session_unacknowledged(session);
+	    session->down.written - linger_unacknowledged(&session->linger);
 	if (moved == session->moved_then)
 		return;
 	session->moved_then = moved;
@@ -157,6 +140,7 @@ session_broke(struct session *session, int error)
 	char name[ADDRESS_TEXT];
 	uint64_t lost = session_unsent(session);
 
+	session->linger_until = 0;	/* nothing will be acknowledged now */
 	if (session_failed(session))
 		return;
 	if (lost > 0)
@@ -242,7 +226,7 @@ session_quit(struct session *session, bool bounded)
 	if (bounded && !session->bounded) {
 		session->bounded = true;
 		session->linger_until = clock_after(LINGER_BOUND);
-		loop_timer(session->loop, &session->linger,
+		loop_timer(session->loop, &session->bound,
 			   session->linger_until);
 	}
 }
@@ -251,12 +235,12 @@ static void
 session_over(struct session *session)
 {
 	session->phase = PHASE_OVER;
-	session->linger_until = 0;
+	linger_stop(&session->linger);
 	loop_unwatch(session->loop, &session->input_watch);
 	loop_unwatch(session->loop, &session->output_watch);
 	loop_unwatch(session->loop, &session->socket_watch);
 	/* From the loop: the caller may free us, and may be our own caller. */
-	if (loop_timer(session->loop, &session->linger, 0) == -1)
+	if (loop_timer(session->loop, &session->finish, 0) == -1)
 		session->ended(session->owner, session->outcome);
 }
 
@@ -286,60 +270,6 @@ session_give_up(struct session *session, const char *limit)
 	session_over(session);
 }
 
-/* Reads and discards; returns false when there is no more to come. */
-static bool
-linger_discard(struct session *session)
-{
-	size_t got;
-
-	for (;;) {
-		switch (channel_read(&session->socket,
-				     session->down.store.data,
-				     session->down.store.size, &got)) {
-		case MOVED:
-			continue;
-		case AGAIN:
-			return true;
-		case END:
-			return false;
-		case FAIL:
-			session_broke(session, errno);
-			return false;
-		}
-	}
-}
-
-/* Looks whether all has arrived, or it is time to stop waiting for that. */
-static void
-linger_look(struct session *session)
-{
-	bool more = !session->hung_up && linger_discard(session);
-	uint64_t unsent = session_unacknowledged(session);
-	int64_t next;
-
-	if (!more) {
-		session->hung_up = true;
-		loop_unwatch(session->loop, &session->socket_watch);
-		/* After the peer's end reading does not tell of a reset. */
-		if (unsent > 0)
-			session_broke_if_so(session);
-	}
-	if (unsent == 0 || session_failed(session)) {
-		session_over(session);
-		return;
-	}
-	if (clock_now() >= session->linger_until) {
-		session_give_up(session, "time to linger ran out");
-		return;
-	}
-	next = clock_after(session->linger_look);
-	if (session->linger_look < LINGER_LOOK_LAST)
-		session->linger_look *= 2;
-	loop_timer(session->loop, &session->linger,
-		   next < session->linger_until ? next :
-		   session->linger_until);
-}
-
 /* Both lanes are over: half-close, then wait for the acknowledgements. */
 static void
 session_linger(struct session *session)
@@ -353,10 +283,24 @@ session_linger(struct session *session)
 	loop_timer(session->loop, &session->foreground, NEVER);
 	if (!session->options->no_shutdown)
 		session_half_close(session);
-	if (!session->hung_up)
-		(void)loop_watch(session->loop, &session->socket_watch,
-				 POLLIN);
-	linger_look(session);
+	loop_unwatch(session->loop, &session->socket_watch);
+	loop_timer(session->loop, &session->bound, NEVER);
+	linger_start(&session->linger, session->hung_up,
+		     session->linger_until);
+}
+
+static void
+linger_ended(struct lingering *linger, enum linger_end end, int error)
+{
+	struct session *session = container_of(linger, struct session,
+					       linger);
+
+	if (end == LINGER_BROKE)
+		session_broke(session, error);
+	if (end == LINGER_TIMED_OUT)
+		session_give_up(session, "time to linger ran out");
+	else
+		session_over(session);
 }
 
 /* Ends the session after `time`, or sooner if so asked before. */
@@ -652,10 +596,6 @@ socket_ready(struct watch *watch, short events)
 					       socket_watch);
 	const short gone = POLLERR | POLLHUP | POLLNVAL;
 
-	if (session->phase == PHASE_LINGER) {
-		linger_look(session);
-		return;
-	}
 	if (session->down.state == LANE_INPUT &&
 	    (events & (POLLIN | gone)) != 0)
 		lane_run(&session->down);
@@ -708,6 +648,7 @@ quit_expired(struct timer *timer)
 	if (session_unsent(session) > 0) {
 		(void)session_tell_undelivered(session, "time to quit (-q)");
 		lane_abandon(&session->up);
+		session->linger_until = 0;
 	}
 	/* What came before is still written out. */
 	session_quit(session, false);
@@ -732,17 +673,20 @@ foreground_expired(struct timer *timer)
 	session_step(session);
 }
 
+/* It could not even be sent in the time that there was. */
 static void
-linger_expired(struct timer *timer)
+bound_expired(struct timer *timer)
 {
-	struct session *session = container_of(timer, struct session, linger);
+	session_give_up(container_of(timer, struct session, bound),
+			"time to linger ran out");
+}
 
-	if (session->phase == PHASE_OVER)
-		session->ended(session->owner, session->outcome);
-	else if (session->phase == PHASE_LINGER)
-		linger_look(session);
-	else
-		session_give_up(session, "time to linger ran out");
+static void
+finish_expired(struct timer *timer)
+{
+	struct session *session = container_of(timer, struct session, finish);
+
+	session->ended(session->owner, session->outcome);
 }
 
 static void
@@ -761,8 +705,9 @@ session_open_watches(struct session *session)
 	session->quit.expired = quit_expired;
 	session->pause.expired = pause_expired;
 	session->foreground.expired = foreground_expired;
-	session->linger.expired = linger_expired;
-	session->linger_look = LINGER_LOOK_FIRST;
+	session->bound.expired = bound_expired;
+	session->finish.expired = finish_expired;
+	session->linger.ended = linger_ended;
 	session->linger_until = NEVER;
 	session->idle_limit = idle_limit(session->options);
 	if (session->idle_limit != NEVER) {
@@ -778,12 +723,10 @@ session_open_stores(struct session *session)
 {
 	const struct options *options = session->options;
 	const struct store_request up = {
-		.source = &session->input, .drain = &session->socket,
 		.choice = options->store, .size = options->block_size,
 		.bytes = options->crlf || options->line_interval != NEVER,
 		.filter = options->crlf,
 	}, down = {
-		.source = &session->socket, .drain = &session->output,
 		.choice = options->store, .size = options->block_size,
 		.bytes = options->telnet || options->send_only ||
 		    options->max_packets != 0,
@@ -837,6 +780,8 @@ session_start(struct loop *loop, const struct session_request *request)
 	channel_open(&session->input, request->input);
 	channel_open(&session->output, request->output);
 	channel_socket(&session->socket, request->fd);
+	linger_open(&session->linger, loop, request->fd,
+		    request->peer.sa.sa_family);
 	if (session_open_stores(session) == -1) {
 		session_free(session);
 		return NULL;
@@ -859,7 +804,9 @@ session_free(struct session *session)
 	loop_timer(session->loop, &session->quit, NEVER);
 	loop_timer(session->loop, &session->pause, NEVER);
 	loop_timer(session->loop, &session->foreground, NEVER);
-	loop_timer(session->loop, &session->linger, NEVER);
+	loop_timer(session->loop, &session->bound, NEVER);
+	loop_timer(session->loop, &session->finish, NEVER);
+	linger_stop(&session->linger);
 	(void)close(session->socket.fd);
 	store_close(&session->up.store);
 	store_close(&session->down.store);

@@ -21,9 +21,10 @@ struct store {
 	size_t start, end;	/* what is held: data[start … end) */
 	struct filter filter;	/* of what is filled in; unset: as it came */
 	/* store.c's own: */
+	enum store_choice choice;
+	bool bytes;		/* see below */
+	const struct store_row *row;	/* what it has grown into; or NULL */
 	const struct store_kind *kind;	/* what it is now */
-	const struct store_row *row;	/* what it is or grows into */
-	bool grown;		/* it is that now */
 	bool brimful;		/* the source has more than little to give */
 	size_t growth;		/* FILTER_GROWTH where it filters; else 1 */
 	int pipe[2];		/* a kernel pipe of our own; else -1 */
@@ -32,7 +33,6 @@ struct store {
 };
 
 struct store_request {
-	const struct channel *source, *drain;
 	enum store_choice choice;
 	/*
 	 * Somebody looks at the bytes, or at each read: they must come to

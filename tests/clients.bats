@@ -395,13 +395,14 @@ expect_tree() {
 }
 
 @test "a program that talks over sockcat by two pipes" {
-	need bc
-	serve p socat TCP4-LISTEN:0,bind=127.0.0.1 EXEC:'bc -q'
+	need socat
+	echo 'while read -r line; do echo $((line)); done' >calculator
+	serve p socat TCP4-LISTEN:0,bind=127.0.0.1 EXEC:'bash calculator'
 	cat >script <<-'SCRIPT'
 		coproc "$SOCKCAT" 127.0.0.1 "$1"
 		echo '6 * 7' >&"${COPROC[1]}"
 		read -r answer <&"${COPROC[0]}"
-		echo "$answer ^ 11" >&"${COPROC[1]}"
+		echo "$answer ** 11" >&"${COPROC[1]}"
 		read -r answer <&"${COPROC[0]}"
 		echo "$answer"
 	SCRIPT

@@ -1,0 +1,146 @@
+/*
+ * linger.c: waiting for the acknowledgements before a socket is closed
+ *
+ * No event tells that the send queue is empty, so it is looked at: often at
+ * first, because over a fast network that is soon, then more seldom.
+ */
+#include "linger.h"
+
+#include <errno.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#include "clock.h"
+#include "compat.h"
+
+#define LOOK_FIRST (1 * MILLISECOND)
+#define LOOK_LAST (50 * MILLISECOND)
+
+/* Bytes to discard at once, and how often before looking at the queue. */
+#define DISCARD_SIZE 16384
+#define DISCARD_TURNS 64
+
+static void linger_look(struct lingering *linger);
+
+static void
+linger_ready(struct watch *watch, short events)
+{
+	(void)events;
+	linger_look(container_of(watch, struct lingering, watch));
+}
+
+static void
+linger_expired(struct timer *timer)
+{
+	linger_look(container_of(timer, struct lingering, timer));
+}
+
+void
+linger_open(struct lingering *linger, struct loop *loop, int fd, int family)
+{
+	linger->loop = loop;
+	linger->fd = fd;
+	linger->acknowledges = family != AF_UNIX;
+	linger->look = LOOK_FIRST;
+	linger->watch = (struct watch){ .fd = fd, .ready = linger_ready };
+	linger->timer = (struct timer){ .expired = linger_expired };
+}
+
+uint64_t
+linger_unacknowledged(const struct lingering *linger)
+{
+	int queued = 0;
+
+	/* SIOCOUTQ has the same number as TIOCOUTQ, which libc knows. */
+	if (!linger->acknowledges ||
+	    ioctl(linger->fd, TIOCOUTQ, &queued) == -1 || queued < 0)
+		return 0;
+	return (uint64_t)queued;
+}
+
+/*
+ * Reads and discards some of what there is: a peer that sends without end
+ * must not keep us. Returns 0, or the error that reading ended with.
+ */
+static int
+linger_discard(struct lingering *linger)
+{
+	char discarded[DISCARD_SIZE];
+	unsigned turn;
+
+	for (turn = 0; turn < DISCARD_TURNS; turn++) {
+		ssize_t got = recv(linger->fd, discarded, sizeof(discarded),
+				   MSG_DONTWAIT);
+
+		if (got > 0)
+			continue;
+		if (got == -1 && (errno == EAGAIN || errno == EWOULDBLOCK ||
+				  errno == EINTR))
+			return 0;
+		linger->no_more = true;
+		loop_unwatch(linger->loop, &linger->watch);
+		return got == -1 ? errno : 0;
+	}
+	return 0;
+}
+
+/* After the peer's end reading does not tell of a reset: the socket does. */
+static int
+linger_error(const struct lingering *linger)
+{
+	int error = 0;
+	socklen_t length = sizeof(error);
+
+	(void)getsockopt(linger->fd, SOL_SOCKET, SO_ERROR, &error, &length);
+	return error;
+}
+
+static void
+linger_end(struct lingering *linger, enum linger_end end, int error)
+{
+	linger_stop(linger);
+	linger->ended(linger, end, error);
+}
+
+/* Looks whether all has arrived, or it is time to stop waiting for that. */
+static void
+linger_look(struct lingering *linger)
+{
+	int error = linger->no_more ? 0 : linger_discard(linger);
+	bool all = linger_unacknowledged(linger) == 0;
+	int64_t next;
+
+	if (error == 0 && !all && linger->no_more)
+		error = linger_error(linger);
+	if (error != 0) {
+		linger_end(linger, LINGER_BROKE, error);
+		return;
+	}
+	if (all || clock_now() >= linger->until) {
+		linger_end(linger, all ? LINGER_ACKNOWLEDGED :
+			   LINGER_TIMED_OUT, 0);
+		return;
+	}
+	next = clock_after(linger->look);
+	if (linger->look < LOOK_LAST)
+		linger->look *= 2;
+	loop_timer(linger->loop, &linger->timer,
+		   next < linger->until ? next : linger->until);
+}
+
+void
+linger_start(struct lingering *linger, bool no_more, int64_t until)
+{
+	linger->no_more = no_more;
+	linger->until = until;
+	if (!no_more)
+		(void)loop_watch(linger->loop, &linger->watch, POLLIN);
+	linger_look(linger);
+}
+
+void
+linger_stop(struct lingering *linger)
+{
+	loop_unwatch(linger->loop, &linger->watch);
+	loop_timer(linger->loop, &linger->timer, NEVER);
+}

@@ -1,0 +1,58 @@
+/*
+ * linger.h: waiting for the acknowledgements before a socket is closed
+ *
+ * Closing a socket with unread input, or input that arrives afterwards, makes
+ * the kernel reset the connection and throw its send queue away (RFC 1122,
+ * 4.2.2.13). So what comes is read and discarded until the peer has
+ * acknowledged everything, the half-close included (SIOCOUTQ in tcp(7)).
+ */
+#ifndef LINGER_H
+#define LINGER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "loop.h"
+
+enum linger_end {
+	LINGER_ACKNOWLEDGED,	/* all that was sent has arrived */
+	LINGER_BROKE,		/* the connection broke before: `error` */
+	LINGER_TIMED_OUT,	/* it has not, at `until` */
+};
+
+struct lingering {
+	struct loop *loop;
+	int fd;			/* the owner's */
+	/*
+	 * Called once, possibly from linger_start() itself. The owner may
+	 * forget the linger then.
+	 */
+	void (*ended)(struct lingering *linger, enum linger_end end, int error);
+	/* linger.c's own: */
+	bool acknowledges;	/* what is sent is acknowledged, later */
+	bool no_more;		/* nothing more will come to be discarded */
+	int64_t until, look;
+	struct watch watch;
+	struct timer timer;
+};
+
+/* Prepares for socket `fd` of `family` (AF_*); nothing happens yet. */
+void linger_open(struct lingering *linger, struct loop *loop, int fd,
+		 int family);
+
+/*
+ * Bytes that were sent and are not acknowledged; a half-close counts as one.
+ * A Unix socket's bytes are the peer's as soon as they are sent.
+ */
+uint64_t linger_unacknowledged(const struct lingering *linger);
+
+/*
+ * Starts to wait, until `until` (clock.h) at the most. `no_more` says that
+ * the peer's end was read, or its hang-up seen.
+ */
+void linger_start(struct lingering *linger, bool no_more, int64_t until);
+
+/* Stops waiting; harmless where it did not start. */
+void linger_stop(struct lingering *linger);
+
+#endif
