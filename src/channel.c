@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
@@ -41,6 +42,9 @@ channel_open(struct channel *channel, int fd)
 		channel->kind = CHANNEL_FILE;
 	else if (S_ISCHR(status.st_mode) && isatty(fd) == 1)
 		channel->kind = CHANNEL_TERMINAL;
+	/* Opening the master of a pseudo-terminal anew makes another one. */
+	if (channel->kind == CHANNEL_TERMINAL && ptsname(fd) != NULL)
+		channel->master = channel->asked_reopen = true;
 }
 
 void
@@ -56,7 +60,7 @@ channel_in_foreground(const struct channel *channel)
 {
 	pid_t foreground;
 
-	if (channel->kind != CHANNEL_TERMINAL)
+	if (channel->kind != CHANNEL_TERMINAL || channel->master)
 		return true;
 	/* A terminal that is not ours to control has no jobs to mind. */
 	foreground = tcgetpgrp(channel->fd);
@@ -266,7 +270,7 @@ channel_close(struct channel *channel)
 		int saved = errno;
 
 		/* The lowest free descriptor is the one just closed. */
-		(void)!open("/dev/null", O_RDWR);
+		(void)compat_open_null(O_RDWR);
 		errno = saved;
 	}
 	return result;

@@ -35,6 +35,7 @@ struct channel {
 	enum channel_kind kind;
 	/* channel.c's own: */
 	int shared_fd;		/* where fd is our own opening of it; else -1 */
+	bool master;		/* of a pseudo-terminal */
 	bool asked_reopen;	/* opening it anew was tried */
 	bool no_nowait;		/* RWF_NOWAIT was refused */
 };

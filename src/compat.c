@@ -23,6 +23,14 @@ compat_accept(int fd, struct sockaddr *address, unsigned *length)
 }
 
 int
+compat_open_null(int flags)
+{
+	int fd = open("/dev/null", flags);
+
+	return fd != -1 ? fd : open("/", O_RDONLY);
+}
+
+int
 compat_pipe(int fds[2])
 {
 	return pipe2(fds, O_NONBLOCK | O_CLOEXEC);

@@ -35,6 +35,13 @@ int compat_socket(int family, int type, int protocol);
 struct sockaddr;
 int compat_accept(int fd, struct sockaddr *address, unsigned *length);
 
+/*
+ * Opens /dev/null as open(2) would with `flags`; where there is none (in a
+ * chroot, say) the root directory, which cannot be read or written. Returns
+ * the descriptor or -1 with errno.
+ */
+int compat_open_null(int flags);
+
 /* pipe(2) with both ends non-blocking and close-on-exec; 0 or -1. */
 int compat_pipe(int fds[2]);
 

@@ -451,9 +451,29 @@ attempt_close(struct attempt *attempt)
 	return FAILED;
 }
 
+/*
+ * Whether TCP has connected the socket to itself: who waits for a local port
+ * to be opened may be given that very port as the source (RFC 9293, 3.5,
+ * simultaneous open).
+ */
+static bool
+is_own_address(const struct attempt *attempt)
+{
+	struct address own = { .length = sizeof(own.storage) };
+
+	return attempt->dial->options->source_port == NULL &&
+	    attempt->peer.sa.sa_family != AF_UNIX &&
+	    getsockname(attempt->watch.fd, &own.sa, &own.length) == 0 &&
+	    address_equal(&own, &attempt->peer);
+}
+
 static enum progress
 attempt_connected(struct attempt *attempt)
 {
+	if (attempt->dial->retries && is_own_address(attempt)) {
+		attempt_fail_errno(attempt, "", ECONNREFUSED);
+		return attempt_close(attempt);
+	}
 	if (attempt_options(attempt, attempt->watch.fd,
 			    SOCKOPT_CONNECTED) == -1)
 		return attempt_close(attempt);

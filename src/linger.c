@@ -58,11 +58,7 @@ linger_unacknowledged(const struct lingering *linger)
 	return (uint64_t)queued;
 }
 
-/*
- * Reads and discards some of what there is: a peer that sends without end
- * must not keep us. Returns 0, or the error that reading ended with.
- */
-static int
+int
 linger_discard(struct lingering *linger)
 {
 	char discarded[DISCARD_SIZE];

@@ -28,9 +28,9 @@ struct lingering {
 	 * forget the linger then.
 	 */
 	void (*ended)(struct lingering *linger, enum linger_end end, int error);
+	bool no_more;		/* nothing more will come to be discarded */
 	/* linger.c's own: */
 	bool acknowledges;	/* what is sent is acknowledged, later */
-	bool no_more;		/* nothing more will come to be discarded */
 	int64_t until, look;
 	struct watch watch;
 	struct timer timer;
@@ -45,6 +45,13 @@ void linger_open(struct lingering *linger, struct loop *loop, int fd,
  * A Unix socket's bytes are the peer's as soon as they are sent.
  */
 uint64_t linger_unacknowledged(const struct lingering *linger);
+
+/*
+ * Reads and discards some of what there is; a peer that sends without end
+ * does not keep us. Returns 0, or the errno that reading ended with;
+ * `no_more` is set when nothing more will come.
+ */
+int linger_discard(struct lingering *linger);
 
 /*
  * Starts to wait, until `until` (clock.h) at the most. `no_more` says that

@@ -8,7 +8,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "diag.h"
+#include "compat.h"
 #include "options.h"
 #include "outcome.h"
 #include "run.h"
@@ -25,8 +25,9 @@ occupy_standard_descriptors(void)
 	int fd;
 
 	for (fd = 0; fd <= STDERR_FILENO; fd++)
-		if (fcntl(fd, F_GETFD) == -1 && errno == EBADF)
-			(void)!open("/dev/null", modes[fd]);
+		if (fcntl(fd, F_GETFD) == -1 && errno == EBADF &&
+		    compat_open_null(modes[fd]) == -1)
+			outcome_exit(outcome_of(CAUSE_LOCAL));
 }
 
 int

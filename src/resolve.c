@@ -135,8 +135,12 @@ lookup_ask(struct lookup *lookup)
 	};
 	struct addrinfo *info = NULL;
 
+	errno = 0;
 	lookup->error = getaddrinfo(lookup->host, NULL, &hints, &info);
 	lookup->system_error = errno;
+	/* Without descriptors it finds nothing, and says so in other words. */
+	if (lookup->error != 0 && (errno == EMFILE || errno == ENFILE))
+		lookup->error = EAI_SYSTEM;
 	if (lookup->error == 0) {
 		lookup->error = lookup_list(lookup, info);
 		freeaddrinfo(info);

@@ -56,9 +56,13 @@ run_expired(struct timer *timer)
 {
 	struct run *run = container_of(timer, struct run, max_time);
 
-	if (run->session == NULL ||
-	    !session_tell_undelivered(run->session, "--max-time ran out"))
-		diag_error("--max-time ran out");
+	const char *limit = "--max-time ran out";
+
+	if (run->session != NULL) {
+		run_end(run, session_expire(run->session, limit));
+		return;
+	}
+	diag_error("%s", limit);
 	run_end(run, outcome_of(CAUSE_TIMED_OUT));
 }
 

@@ -42,6 +42,7 @@ struct server {
 	struct acceptor *acceptors;	/* one for each socket */
 	struct timer accept_timeout;
 	struct timer accept_pause;
+	bool told_shortage;		/* of descriptors or memory */
 	struct signal_watch signals[ARRAY_LENGTH(ending_signals)];
 };
 
@@ -89,19 +90,27 @@ server_accept_failed(struct server *server)
 
 	switch (errno) {
 	case EMFILE: case ENFILE: case ENOBUFS: case ENOMEM:
-		diag_error("accept failed: %s; trying again",
-			   diag_strerror(errno));
+		if (!server->told_shortage)
+			diag_error("accept failed: %s; trying again",
+				   diag_strerror(errno));
+		server->told_shortage = true;
 		for (i = 0; i < server->listening.count; i++)
 			loop_unwatch(server->run->loop,
 				     &server->acceptors[i].watch);
 		loop_timer(server->run->loop, &server->accept_pause,
 			   clock_after(ACCEPT_PAUSE));
 		break;
-	case EBADF: case EINVAL: case ENOTSOCK: case EOPNOTSUPP:
-		run_end_failed(server->run, "accept");
+	/* Of one client alone; accept(2): treat them like EAGAIN. */
+	case EAGAIN: case EINTR: case ECONNABORTED: case EPROTO:
+	case ENETDOWN: case ENOPROTOOPT: case EHOSTDOWN: case EHOSTUNREACH:
+	case ENETUNREACH: case EOPNOTSUPP:
+#ifdef ENONET
+	case ENONET:
+#endif
 		break;
 	default:
-		break;	/* accept(2): treat them like EAGAIN */
+		run_end_failed(server->run, "accept");
+		break;
 	}
 }
 
@@ -192,7 +201,7 @@ server_listening(struct server *server)
 	enum cause cause = CAUSE_NONE;
 
 	server->acceptors = calloc(count, sizeof(*server->acceptors));
-	if (server->acceptors == NULL || server_watch_signals(server) == -1) {
+	if (server->acceptors == NULL) {
 		run_end_failed(server->run, "listening");
 		return;
 	}
@@ -205,11 +214,11 @@ server_listening(struct server *server)
 	if (options->port_file != NULL)
 		cause = listen_write_port_file(options->port_file,
 					       &server->listening);
+	/* From here on signals wait for us; opening a FIFO could not end. */
 	if (cause != CAUSE_NONE)
 		run_end(server->run, outcome_of(cause));
-	else if (server_watch(server) == -1 ||
-		 loop_timer(server->run->loop, &server->accept_timeout,
-			    clock_after(options->accept_timeout)) == -1)
+	else if (server_watch_signals(server) == -1 ||
+		 server_watch(server) == -1)
 		run_end_failed(server->run, "watching for clients");
 }
 
@@ -331,6 +340,8 @@ server_start(struct run *run)
 	server->run = run;
 	server->accept_timeout.expired = server_timed_out;
 	server->accept_pause.expired = accept_pause_expired;
+	loop_timer(run->loop, &server->accept_timeout,
+		   clock_after(run->options->accept_timeout));
 	if (run->options->endpoint.kind == ENDPOINT_UNIX)
 		server_open_unix(server);
 	else

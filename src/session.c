@@ -24,6 +24,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "channel.h"
@@ -68,6 +69,7 @@ struct session {
 	bool hung_up;		/* the socket reported a hang-up or an error */
 	bool bounded;		/* lingers for LINGER_BOUND at most */
 	bool quit_started;	/* -q's time is running */
+	bool quitting;		/* what comes is discarded from now on */
 
 	struct timer idle;	/* -w, --idle-timeout; NEVER without */
 	int64_t idle_limit;
@@ -171,6 +173,9 @@ static void
 session_gone(struct session *session)
 {
 	session_broke_if_so(session);
+	/* A Unix socket whose peer read all that was sent has no error. */
+	if (store_held(&session->up.store) > 0)
+		session_broke(session, EPIPE);
 	lane_abandon(&session->up);
 }
 
@@ -223,6 +228,7 @@ session_quit(struct session *session, bool bounded)
 	session_cut_input(session);
 	lane_cut(&session->down);
 	session->defer_end = false;
+	session->quitting = true;
 	if (bounded && !session->bounded) {
 		session->bounded = true;
 		session->linger_until = clock_after(LINGER_BOUND);
@@ -244,19 +250,40 @@ session_over(struct session *session)
 		session->ended(session->owner, session->outcome);
 }
 
-bool
+/* Bytes that came and were not written, the kernel's included. */
+static uint64_t
+session_unwritten(const struct session *session)
+{
+	int waiting = 0;
+
+	if (session->down.state != LANE_ROOM ||
+	    ioctl(session->socket.fd, FIONREAD, &waiting) == -1 ||
+	    waiting < 0)
+		waiting = 0;
+	return store_held(&session->down.store) + (uint64_t)waiting;
+}
+
+/*
+ * Time is up for what `limit` names: tells what was not delivered, which is a
+ * failure. Returns whether there was anything.
+ */
+static bool
 session_tell_undelivered(struct session *session, const char *limit)
 {
 	uint64_t unsent = session_unsent(session);
-	uint64_t unwritten = store_held(&session->down.store);
+	uint64_t unwritten = session_unwritten(session);
+	/* Where bytes go straight through, no store holds them. */
+	bool unread = session->up.state == LANE_ROOM;
 	char name[ADDRESS_TEXT];
 
-	if (unsent == 0 && unwritten == 0)
+	if (unsent == 0 && unwritten == 0 && !unread)
 		return false;
+	session->linger_until = 0;	/* it will not be now */
 	if (!session_failed(session))
-		diag_error("%s: %" PRIu64 " bytes to %s not acknowledged, %"
+		diag_error("%s: %" PRIu64 " bytes to %s not acknowledged%s, %"
 			   PRIu64 " bytes not written to standard output",
 			   limit, unsent, session_name(session, name),
+			   unread ? " and more input not sent" : "",
 			   unwritten);
 	session_fail(session, outcome_of(CAUSE_TIMED_OUT));
 	return true;
@@ -509,6 +536,17 @@ watch_output(struct session *session)
 		loop_unwatch(session->loop, &session->output_watch);
 }
 
+/*
+ * Whether what comes is read to be discarded while `up` still sends: a peer
+ * that is stuck in writing would not read either.
+ */
+static bool
+session_discards(const struct session *session)
+{
+	return session->quitting && lane_over(&session->down) &&
+	    !session->hung_up;
+}
+
 static void
 watch_socket(struct session *session)
 {
@@ -516,7 +554,8 @@ watch_socket(struct session *session)
 
 	if (session->telnet.answer_length > 0)
 		events |= POLLOUT;
-	else if (session->down.state == LANE_INPUT)
+	else if (session->down.state == LANE_INPUT ||
+		 session_discards(session))
 		events |= POLLIN;
 	if (session->up.state == LANE_ROOM)
 		events |= POLLOUT;
@@ -599,6 +638,9 @@ socket_ready(struct watch *watch, short events)
 	if (session->down.state == LANE_INPUT &&
 	    (events & (POLLIN | gone)) != 0)
 		lane_run(&session->down);
+	else if (session_discards(session) && (events & POLLIN) != 0)
+		session->hung_up = linger_discard(&session->linger) != 0 ||
+		    session->linger.no_more;
 	else if (session->up.state != LANE_ROOM && (events & gone) != 0)
 		session_hung_up(session);
 	if (session->up.state == LANE_ROOM &&
@@ -631,13 +673,14 @@ idle_expired(struct timer *timer)
 			   session->last_moved + session->idle_limit);
 		return;
 	}
-	if (session_unsent(session) == 0 && !quiet) {
+	if (!session_tell_undelivered(session, quiet ?
+				      "idle time (-w) ran out" :
+				      "--idle-timeout ran out") && !quiet) {
 		if (!session_failed(session))
 			diag_error("nothing moved for the --idle-timeout");
 		session_fail(session, outcome_of(CAUSE_TIMED_OUT));
 	}
-	session_give_up(session, quiet ? "idle time (-w) ran out" :
-			"--idle-timeout ran out");
+	session_over(session);
 }
 
 static void
@@ -645,10 +688,9 @@ quit_expired(struct timer *timer)
 {
 	struct session *session = container_of(timer, struct session, quit);
 
-	if (session_unsent(session) > 0) {
-		(void)session_tell_undelivered(session, "time to quit (-q)");
+	if (session_unsent(session) > 0 || session->up.state == LANE_ROOM) {
+		(void)session_tell_undelivered(session, "time to quit");
 		lane_abandon(&session->up);
-		session->linger_until = 0;
 	}
 	/* What came before is still written out. */
 	session_quit(session, false);
@@ -790,6 +832,16 @@ session_start(struct loop *loop, const struct session_request *request)
 	session_open_lanes(session, request);
 	session_step(session);
 	return session;
+}
+
+struct outcome
+session_expire(struct session *session, const char *limit)
+{
+	if (!session_tell_undelivered(session, limit) &&
+	    !session_failed(session))
+		diag_error("%s", limit);
+	session_fail(session, outcome_of(CAUSE_TIMED_OUT));
+	return session->outcome;
 }
 
 void

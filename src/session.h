@@ -35,11 +35,11 @@ struct session *session_start(struct loop *loop,
 			      const struct session_request *request);
 
 /*
- * Time is up for what `limit` names ("--max-time ran out"): tells in one line
- * how many bytes were not delivered, which is a failure (timed out). Returns
- * whether there were any.
+ * Time is up for what `limit` names ("--max-time ran out"): tells so in one
+ * line, with how many bytes were not delivered. Returns what the run is to
+ * end with: timed out, or an earlier failure. `ended` is not called.
  */
-bool session_tell_undelivered(struct session *session, const char *limit);
+struct outcome session_expire(struct session *session, const char *limit);
 
 /* Closes and frees. NULL is harmless. */
 void session_free(struct session *session);

@@ -517,6 +517,29 @@ expect_blocking() {
 	done
 }
 
+# All is in the kernel's hands, and its end is on the way: FIN_WAIT1.
+ending() {
+	grep -q "^ *[0-9]*: [^ ]* [^ ]*:$(printf %04X "$port") 04" \
+		/proc/net/tcp
+}
+
+@test "what comes after our end loses nothing that was sent" {
+	need python3
+	local option
+	random_bytes 100000 >there
+	for option in -q0 -w0 --send-only; do
+		puppet -b 4096
+		start c sc "$option" 127.0.0.1 "$port" <there
+		wait_until ending
+		order noise 100000
+		order read
+		finish c
+		expect_status 0
+		expect_same p.out there
+		puppet_gone
+	done
+}
+
 @test "a full output loses nothing that was sent" {
 	need python3
 	random_bytes 200000 >there

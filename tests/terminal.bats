@@ -162,21 +162,45 @@ type_at() {
 	expect_text p.out ''
 }
 
+@test "what is typed while nobody reads is not for a job behind" {
+	need python3
+	puppet
+	start_open t terminal bash -mc '"$SOCKCAT" 127.0.0.1 "$1" &
+		until [ -e go ]; do sleep 0.05; done
+		fg >/dev/null' bash "$port"
+	order send one
+	wait_for_text t.out one
+	say t hello
+	order send two
+	wait_for_text t.out two
+	order look
+	expect_match p.err 'look: nothing'
+	touch go
+	order read 6
+	expect_text p.out $'hello\n'
+	order close
+	finish t
+	expect_status 0
+}
+
 @test "a job that is stopped and put behind leaves the terminal to the shell" {
 	need python3
 	puppet
 	start_open t terminal bash -mc '"$SOCKCAT" 127.0.0.1 "$1"
 		bg
+		echo put behind
+		until [ -e go ]; do sleep 0.05; done
 		read -r line
 		echo "the shell has $line"
 		wait' bash "$port"
 	say t one
 	order read 4
 	type_at t '\032'
-	wait_for_text t.out Stopped
+	wait_for_text t.out 'put behind'
+	say t two
 	order send hello
 	wait_for_text t.out hello
-	say t two
+	touch go
 	wait_for_text t.out 'shell has two'
 	order close
 	finish t
