@@ -8,6 +8,14 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+int
+compat_open_null(int flags)
+{
+	int fd = open("/dev/null", flags);
+
+	return fd != -1 ? fd : open("/", O_RDONLY);
+}
+
 #if SOCKCAT_LINUX
 
 int
@@ -20,14 +28,6 @@ int
 compat_accept(int fd, struct sockaddr *address, unsigned *length)
 {
 	return accept4(fd, address, length, SOCK_NONBLOCK | SOCK_CLOEXEC);
-}
-
-int
-compat_open_null(int flags)
-{
-	int fd = open("/dev/null", flags);
-
-	return fd != -1 ? fd : open("/", O_RDONLY);
 }
 
 int

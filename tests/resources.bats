@@ -253,7 +253,7 @@ to_null() {
 	start s "${valgrind[@]}" -l -C -t --port-file port -U ./path < \
 		<(printf 'hello\n')
 	wait_for_file port
-	try sc ./path <there
+	try sc ./path < <(seq 20000)
 	expect_text out $'hello\r\n'
 	finish s
 	expect_status 0

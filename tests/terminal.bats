@@ -234,3 +234,22 @@ type_at() {
 	finish p
 	expect_text out $'hello\n'
 }
+
+@test "a terminal that is stopped by Ctrl-S does not stall what is typed" {
+	need python3
+	puppet
+	start_open t terminal sc 127.0.0.1 "$port"
+	order send begin
+	wait_for_text t.out begin
+	type_at t '\023'
+	order noise 300000
+	order send 'the end'
+	say t hello
+	order read 6
+	expect_text p.out $'hello\n'
+	type_at t '\021'
+	wait_for_text t.out 'the end'
+	order close
+	finish t
+	expect_status 0
+}
