@@ -1,50 +1,116 @@
 /*
- * client.c: the run of a client: dial, then a session
+ * client.c: the run of a client: dial, then move data
  */
 #include "client.h"
 
 #include <stdlib.h>
 
 #include "dial.h"
+#include "multicast.h"
 #include "options.h"
+#include "packet.h"
 #include "run.h"
 
 struct client {
 	struct run *run;
 	struct dial *dial;
+	struct unixpath path;	/* what -s bound a Unix socket to */
 };
+
+/* Who sends to many is answered by others: dial.c has not connected it. */
+static enum exchange_role
+role_of(const struct client *client, int fd)
+{
+	struct address peer = { .length = sizeof(peer.storage) };
+
+	if (client->run->options->type == SOCK_SEQPACKET)
+		return EXCHANGE_CONNECTION;
+	return getpeername(fd, &peer.sa, &peer.length) == 0 ?
+	    EXCHANGE_CLIENT : EXCHANGE_OPEN_CLIENT;
+}
 
 static void
 client_connected(void *owner, int fd, const struct address *peer,
 		 enum cause cause)
 {
 	struct client *client = owner;
+	struct run *run = client->run;
+	struct connection connection = {
+		.fd = fd, .type = run->options->type,
+		.protocol = run->options->protocol,
+	};
 
-	if (fd == -1)
-		run_end(client->run, outcome_of(cause));
+	if (fd == -1) {
+		run_end(run, outcome_of(cause));
+		return;
+	}
+	connection.family = peer->sa.sa_family;
+	connection.peer = *peer;
+	if (connection.type != SOCK_STREAM) {
+		connection.role = role_of(client, fd);
+		cause = multicast_join(fd, connection.family,
+				       run->options->groups,
+				       run->options->group_count,
+				       run->options->interface);
+	}
+	if (run_guard(run, &client->path) == -1)
+		run_end_failed(run, "watching signals");
+	else if (cause != CAUSE_NONE)
+		run_end(run, outcome_of(cause));
 	else
-		run_session(client->run, fd, peer, false);
+		run_connection(run, &connection);
+}
+
+/* The link layer has nobody to connect to. */
+static void
+client_start_packet(struct run *run)
+{
+	struct bound bound;
+	enum cause cause = packet_open(run->options, &bound);
+	struct connection connection = {
+		.family = AF_PACKET, .type = run->options->type,
+		.role = EXCHANGE_OPEN_CLIENT,
+	};
+
+	if (cause != CAUSE_NONE) {
+		run_end(run, outcome_of(cause));
+		return;
+	}
+	connection.fd = bound.fd;
+	connection.peer = bound.address;
+	run_connection(run, &connection);
+}
+
+static void
+client_dial(struct client *client)
+{
+	const struct options *options = client->run->options;
+	const struct dial_request request = {
+		.options = options, .endpoint = &options->endpoint,
+		.ports = options->ports,
+		.done = client_connected, .owner = client,
+		.bound = &client->path,
+	};
+
+	client->dial = dial_start(client->run->loop, &request);
+	if (client->dial == NULL)
+		run_end_failed(client->run, "starting to connect");
 }
 
 struct client *
 client_start(struct run *run)
 {
 	struct client *client = calloc(1, sizeof(*client));
-	const struct dial_request request = {
-		.options = run->options, .endpoint = &run->options->endpoint,
-		.ports = run->options->ports,
-		.done = client_connected, .owner = client,
-	};
 
-	if (client != NULL) {
-		client->run = run;
-		client->dial = dial_start(run->loop, &request);
-	}
-	if (client == NULL || client->dial == NULL) {
+	if (client == NULL) {
 		run_end_failed(run, "starting to connect");
-		free(client);
 		return NULL;
 	}
+	client->run = run;
+	if (run->options->family == AF_PACKET)
+		client_start_packet(run);
+	else
+		client_dial(client);
 	return client;
 }
 
@@ -54,5 +120,6 @@ client_free(struct client *client)
 	if (client == NULL)
 		return;
 	dial_free(client->dial);
+	unixpath_remove(&client->path);
 	free(client);
 }

@@ -21,7 +21,12 @@ compat_open_null(int flags)
 int
 compat_socket(int family, int type, int protocol)
 {
-	return socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol);
+	int fd = socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol);
+
+	/* Of vsock: there is no such device that has datagrams. */
+	if (fd == -1 && errno == ENODEV)
+		errno = ESOCKTNOSUPPORT;
+	return fd;
 }
 
 int

@@ -31,7 +31,9 @@
 #include "compat.h"
 #include "diag.h"
 #include "loop.h"
+#include "multicast.h"
 #include "options.h"
+#include "protocol.h"
 #include "resolve.h"
 
 #define HEAD_START (250 * MILLISECOND)
@@ -87,7 +89,7 @@ struct dial {
 
 	struct look_up source, host;
 	uint16_t source_port;
-	struct address unix_address;
+	struct address fixed_address;	/* of what is not looked up */
 	uint16_t *ports;	/* in the order in which they are tried */
 	size_t port_count, port;
 
@@ -99,14 +101,6 @@ struct dial {
 	int64_t give_up, round_pause;
 	struct round now, before;
 };
-
-static const char *
-protocol_name(const struct options *options)
-{
-	if (options->protocol == IPPROTO_SCTP)
-		return "sctp";
-	return options->type == SOCK_DGRAM ? "udp" : "tcp";
-}
 
 /* What numbers come next is nobody's secret: xorshift (Marsaglia, 2003). */
 static uint64_t
@@ -223,7 +217,8 @@ attempt_fail(struct attempt *attempt, enum cause cause,
 	else
 		dial_fail(dial, cause, "connect to %s port %d (%s) failed: %s",
 			  host, address_port(&attempt->peer),
-			  protocol_name(dial->options), reason);
+			  protocol_name(dial->options->type,
+				dial->options->protocol), reason);
 }
 
 /* The same for what a system call said. */
@@ -303,7 +298,7 @@ tell_connected(const struct attempt *attempt)
 {
 	const struct dial *dial = attempt->dial;
 	const struct options *options = dial->options;
-	const char *protocol = protocol_name(options);
+	const char *protocol = protocol_name(options->type, options->protocol);
 	uint16_t port = address_port(&attempt->peer);
 	const struct servent *service = NULL;
 	char host[SUBJECT];
@@ -380,6 +375,35 @@ source_address(struct attempt *attempt, struct address *out)
 	return 0;
 }
 
+/*
+ * Gives a Unix socket the name that -s says. One of datagrams gets a name in
+ * any case, or it could not be answered: the kernel chooses (autobind in
+ * unix(7)) where it can.
+ */
+static int
+attempt_bind_unix(struct attempt *attempt, int fd)
+{
+	const struct dial *dial = attempt->dial;
+	const char *path = dial->options->source_host;
+	struct address source;
+	char what[ADDRESS_TEXT + 16];
+
+	if (path == NULL) {
+		(void)address_unix("", 0, false, &source);
+		if (dial->options->type == SOCK_DGRAM)
+			(void)bind(fd, &source.sa, source.length);
+		return 0;
+	}
+	if (address_unix(path[0] == '@' ? path + 1 : path,
+			 strlen(path[0] == '@' ? path + 1 : path),
+			 path[0] == '@', &source) == 0 &&
+	    unixpath_bind(fd, &source, -1, dial->request.bound) == 0)
+		return 0;
+	(void)snprintf(what, sizeof(what), "bind to %.100s: ", path);
+	attempt_fail_errno(attempt, what, errno);
+	return -1;
+}
+
 static int
 attempt_bind(struct attempt *attempt, int fd)
 {
@@ -389,6 +413,8 @@ attempt_bind(struct attempt *attempt, int fd)
 	char text[ADDRESS_TEXT], what[ADDRESS_TEXT + 16];
 	int error;
 
+	if (attempt->peer.sa.sa_family == AF_UNIX)
+		return attempt_bind_unix(attempt, fd);
 	if (dial->source.host == NULL && dial->options->source_port == NULL)
 		return 0;
 	if (source_address(attempt, &source) == -1)
@@ -423,19 +449,19 @@ attempt_open(struct attempt *attempt)
 			       options->protocol);
 
 	if (fd == -1) {
-		bool lacks = errno == EAFNOSUPPORT || errno == EINVAL ||
-			     errno == EPROTONOSUPPORT ||
-			     errno == ESOCKTNOSUPPORT;
+		const char *hint = protocol_hint(errno,
+		    attempt->peer.sa.sa_family, options->type,
+		    options->protocol);
 
-		attempt_fail_errno(attempt, lacks ?
-				   "this kernel offers no such socket: " : "",
-				   errno);
+		attempt_fail(attempt, cause_of_errno(errno),
+			     hint != NULL ? hint : diag_strerror(errno));
 		return -1;
 	}
 	if (attempt_options(attempt, fd, SOCKOPT_MADE) == -1 ||
 	    attempt_options(attempt, fd, SOCKOPT_BIND) == -1 ||
 	    attempt_bind(attempt, fd) == -1 ||
 	    attempt_options(attempt, fd, SOCKOPT_CONNECT) == -1) {
+		unixpath_remove(attempt->dial->request.bound);
 		close(fd);
 		return -1;
 	}
@@ -446,6 +472,7 @@ attempt_open(struct attempt *attempt)
 static enum progress
 attempt_close(struct attempt *attempt)
 {
+	unixpath_remove(attempt->dial->request.bound);
 	close(attempt->watch.fd);
 	attempt->watch.fd = -1;
 	return FAILED;
@@ -500,6 +527,42 @@ attempt_wait(struct attempt *attempt)
 	return UNDER_WAY;
 }
 
+/* The kernel tells by refusing to connect to it without leave (ip(7)). */
+static bool
+is_broadcast(const struct address *peer)
+{
+	int fd;
+	bool refused;
+
+	if (peer->sa.sa_family != AF_INET)
+		return false;
+	if (peer->in.sin_addr.s_addr == htonl(INADDR_BROADCAST))
+		return true;
+	fd = compat_socket(AF_INET, SOCK_DGRAM, 0);
+	if (fd == -1)
+		return false;
+	refused = connect(fd, &peer->sa, peer->length) == -1 &&
+	    errno == EACCES;
+	close(fd);
+	return refused;
+}
+
+/*
+ * Whether the peer is many: a group or a broadcast address, from which no
+ * answer ever comes. The socket must not be connected then. Dissolving it
+ * later would lose the interface, and on IPv6 not dissolve it all.
+ */
+static bool
+is_many(const struct attempt *attempt)
+{
+	const struct options *options = attempt->dial->options;
+
+	if (options->type != SOCK_DGRAM && options->type != SOCK_RAW)
+		return false;
+	return multicast_is_group(&attempt->peer) ||
+	    (options->broadcast && is_broadcast(&attempt->peer));
+}
+
 static enum progress
 attempt_connect(struct attempt *attempt)
 {
@@ -508,6 +571,8 @@ attempt_connect(struct attempt *attempt)
 	const char *what = "";
 	int error;
 
+	if (is_many(attempt))
+		return attempt_connected(attempt);
 	if (connect(attempt->watch.fd, &peer->sa, peer->length) == 0)
 		return attempt_connected(attempt);
 	error = errno;
@@ -521,8 +586,22 @@ attempt_connect(struct attempt *attempt)
 	}
 	if (error == EPROTOTYPE && is_unix)
 		what = "the socket there is of another type: ";
+	if (error == EACCES && peer->sa.sa_family == AF_INET &&
+	    attempt->dial->options->type != SOCK_STREAM)
+		what = "a broadcast address needs -b: ";
 	attempt_fail_errno(attempt, what, error);
 	return attempt_close(attempt);
+}
+
+/* Takes the error that waits at the socket; 0 where there is none. */
+static int
+socket_error(int fd)
+{
+	int error = 0;
+	socklen_t length = sizeof(error);
+
+	(void)getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length);
+	return error;
 }
 
 /*
@@ -532,24 +611,26 @@ attempt_connect(struct attempt *attempt)
  * the only one to tell of an ICMP error that TCP would rather sit out.
  */
 static int
-connect_error(int fd)
+connect_error(int fd, int family)
 {
 	struct sockaddr_storage peer;
 	socklen_t length = sizeof(peer);
 	ssize_t count;
 	char byte;
-	int error = 0;
+	int error;
 
 	if (getpeername(fd, (struct sockaddr *)&peer, &length) == 0)
 		return 0;
+	/* A vsock that could not connect has no peer and no error to read. */
+	if (family == AF_VSOCK)
+		return socket_error(fd);
 	count = recv(fd, &byte, 1, MSG_PEEK);
 	if (count > 0)
 		return 0;
 	if (count == -1 && errno != EAGAIN && errno != EWOULDBLOCK)
 		return errno;
-	length = sizeof(error);
-	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) == 0 &&
-	    error != 0)
+	error = socket_error(fd);
+	if (error != 0)
 		return error;
 	return count == 0 ? 0 : ENOTCONN;
 }
@@ -566,7 +647,8 @@ attempt_ready(struct watch *watch, short events)
 {
 	struct attempt *attempt = container_of(watch, struct attempt, watch);
 	struct dial *dial = attempt->dial;
-	int error = connect_error(watch->fd);
+	int error = connect_error(watch->fd,
+				  attempt->peer.sa.sa_family);
 
 	(void)events;
 	loop_unwatch(dial->loop, watch);
@@ -686,7 +768,7 @@ race_go_on(struct dial *dial)
 static void
 race_begin(struct dial *dial)
 {
-	const struct address *list = &dial->unix_address;
+	const struct address *list = &dial->fixed_address;
 	size_t count = 1;
 
 	if (dial->host.host != NULL) {
@@ -959,7 +1041,8 @@ read_ports(struct dial *dial)
 	if (dial->request.ports == NULL)
 		return 0;
 	result = ports_parse(dial->request.ports,
-			     protocol_name(dial->options), &ranges, &count,
+			     protocol_name(dial->options->type,
+				dial->options->protocol), &ranges, &count,
 			     error);
 	if (result != 0) {
 		ports_fail(dial, result, error);
@@ -987,7 +1070,8 @@ read_source_port(struct dial *dial)
 
 	if (text == NULL)
 		return 0;
-	result = ports_parse(text, protocol_name(dial->options), &ranges,
+	result = ports_parse(text, protocol_name(dial->options->type,
+				dial->options->protocol), &ranges,
 			     &count, error);
 	if (result != 0) {
 		ports_fail(dial, result, error);
@@ -1013,8 +1097,15 @@ read_endpoint(struct dial *dial)
 		dial->source.host = dial->options->source_host;
 		return 0;
 	}
+#if SOCKCAT_LINUX
+	if (endpoint->kind == ENDPOINT_VSOCK) {
+		address_vsock(endpoint->cid, endpoint->vsock_port,
+			      &dial->fixed_address);
+		return 0;
+	}
+#endif
 	if (address_unix(endpoint->path, strlen(endpoint->path),
-			 endpoint->abstract, &dial->unix_address) == 0)
+			 endpoint->abstract, &dial->fixed_address) == 0)
 		return 0;
 	dial_fail(dial, CAUSE_USAGE, "connect to %s failed: %s",
 		  endpoint->path, diag_strerror(errno));

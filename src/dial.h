@@ -11,6 +11,7 @@
 
 #include "family.h"
 #include "outcome.h"
+#include "unixpath.h"
 
 struct dial;
 struct endpoint;
@@ -23,8 +24,9 @@ struct dial_request {
 	const char *ports;	/* NULL: Unix, or a type without ports */
 	/*
 	 * Called once, from the loop and never from dial_start(). On success
-	 * `fd` is a connected, non-blocking, close-on-exec socket that now
-	 * belongs to the owner, `peer` lives until dial_free(), and `cause`
+	 * `fd` is a connected (or, where the peer is a group or a broadcast
+	 * address, an unconnected), non-blocking, close-on-exec socket that
+	 * now belongs to the owner, `peer` lives until dial_free(), and `cause`
 	 * is CAUSE_NONE. On failure `fd` is -1, `peer` is NULL and every
 	 * attempt's failure has been told on standard error, one line each.
 	 * It may call dial_free().
@@ -32,6 +34,11 @@ struct dial_request {
 	void (*done)(void *owner, int fd, const struct address *peer,
 		     enum cause cause);
 	void *owner;
+	/*
+	 * Where to note the path that a Unix socket was bound to (-s); the
+	 * owner removes it in the end.
+	 */
+	struct unixpath *bound;
 };
 
 /*

@@ -11,6 +11,7 @@
 #include <sys/un.h>
 
 #include "compat.h"
+#include "number.h"
 
 /* One byte of sun_path is for the NUL: after a path, before a name. */
 #define UNIX_MAX (sizeof(((struct sockaddr_un *)0)->sun_path) - 1)
@@ -26,6 +27,8 @@ static const struct prefix {
 	{ "tcp:", ENDPOINT_HOST, TRANSPORT_TCP },
 	{ "udp:", ENDPOINT_HOST, TRANSPORT_UDP },
 	{ "unix:", ENDPOINT_UNIX, TRANSPORT_UNSAID },
+	{ "vsock:", ENDPOINT_VSOCK, TRANSPORT_UNSAID },
+	{ "fd:", ENDPOINT_FD, TRANSPORT_UNSAID },
 };
 
 __attribute__((format(printf, 2, 3)))
@@ -197,6 +200,93 @@ parse_path(const char *text, struct endpoint *out, char *error)
 	return 0;
 }
 
+/* Reads a number of vsock(7), or one of the words that stand for one. */
+static int
+vsock_number(const char *text, unsigned *out)
+{
+	static const struct {
+		const char *word;
+		unsigned number;
+	} words[] = {
+		{ "any", 0xffffffffU }, { "hypervisor", 0 }, { "local", 1 },
+		{ "host", 2 },
+	};
+	unsigned long number;
+
+	for (size_t i = 0; i < ARRAY_LENGTH(words); i++) {
+		if (strcmp(text, words[i].word) == 0) {
+			*out = words[i].number;
+			return 0;
+		}
+	}
+	if (number_parse(text, 0, 0xffffffffUL, &number) == -1)
+		return -1;
+	*out = (unsigned)number;
+	return 0;
+}
+
+int
+endpoint_parse_vsock(const char *cid, const char *port, struct endpoint *out,
+		     char error[ENDPOINT_ERROR])
+{
+	*out = (struct endpoint){ .kind = ENDPOINT_VSOCK };
+	if (vsock_number(cid, &out->cid) == -1)
+		return fail(error, "'" QUOTE "' is not a CID: a number, any, "
+			    "local or host", cid);
+	if (vsock_number(port, &out->vsock_port) == -1)
+		return fail(error, "'" QUOTE "' is not a port of a vsock "
+			    "socket", port);
+	return 0;
+}
+
+/* CID:PORT; the CID is copied out, as it must end in a NUL. */
+static int
+parse_vsock(const char *text, struct endpoint *out, char *error)
+{
+	const char *colon = strchr(text, ':');
+	char cid[16];
+
+	if (colon == NULL || (size_t)(colon - text) >= sizeof(cid))
+		return fail(error, "vsock:" QUOTE " is not vsock:CID:PORT",
+			    text);
+	memcpy(cid, text, (size_t)(colon - text));
+	cid[colon - text] = '\0';
+	return endpoint_parse_vsock(cid, colon + 1, out, error);
+}
+
+static int
+parse_fd(const char *text, struct endpoint *out, char *error)
+{
+	unsigned long number;
+
+	out->kind = ENDPOINT_FD;
+	if (number_parse(text, 0, 2147483647, &number) == -1)
+		return fail(error, "fd:" QUOTE " does not name a descriptor",
+			    text);
+	out->fd = (int)number;
+	return 0;
+}
+
+/* What stands behind the prefix of anything but a host. */
+static int
+parse_special(enum endpoint_kind kind, const char *text,
+	      struct endpoint *out, char *error)
+{
+	/* A path may have any byte in it; numbers have none of those. */
+	if (kind != ENDPOINT_UNIX && check_bytes(text, error) == -1)
+		return -1;
+	switch (kind) {
+	case ENDPOINT_VSOCK:
+		return parse_vsock(text, out, error);
+	case ENDPOINT_FD:
+		return parse_fd(text, out, error);
+	case ENDPOINT_UNIX:
+	case ENDPOINT_HOST:
+		break;
+	}
+	return parse_path(text, out, error);
+}
+
 int
 endpoint_parse_unix(const char *text, struct endpoint *out,
 		    char error[ENDPOINT_ERROR])
@@ -220,8 +310,9 @@ endpoint_parse(const char *text, struct endpoint *out,
 		if (strncmp(text, prefix->text, length) != 0)
 			continue;
 		out->transport = prefix->transport;
-		if (prefix->kind == ENDPOINT_UNIX)
-			return parse_path(text + length, out, error);
+		if (prefix->kind != ENDPOINT_HOST)
+			return parse_special(prefix->kind, text + length, out,
+					     error);
 		if (text[length] == '\0')
 			return fail(error, "'%s': no host and port after the "
 				    "prefix", text);

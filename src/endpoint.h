@@ -13,6 +13,8 @@
 enum endpoint_kind {
 	ENDPOINT_HOST,		/* host and port, either may be missing */
 	ENDPOINT_UNIX,
+	ENDPOINT_VSOCK,
+	ENDPOINT_FD,		/* a socket that was handed to us open */
 };
 
 /* What a prefix said of the type of socket. */
@@ -29,6 +31,8 @@ struct endpoint {
 	const char *port;	/* points into the text; NULL: none given */
 	const char *path;	/* Unix: points into the text, past any '@' */
 	bool abstract;		/* Unix: a Linux abstract name */
+	unsigned cid, vsock_port;	/* VSOCK; see vsock(7) */
+	int fd;			/* FD */
 };
 
 /* Room for the messages of the functions below. */
@@ -36,8 +40,8 @@ struct endpoint {
 
 /*
  * Takes apart one operand: HOST, HOST:PORT, [ADDR6]:PORT, ADDR6, :PORT,
- * tcp:HOST:PORT, udp:HOST:PORT, unix:PATH, unix:@NAME, or anything with a
- * '/' in it (a path). A bare "HOST" and a bare "PORT" look alike: it is left
+ * tcp:HOST:PORT, udp:HOST:PORT, unix:PATH, unix:@NAME, vsock:CID:PORT, fd:N,
+ * or anything with a '/' in it (a path). A bare "HOST" and a bare "PORT" look alike: it is left
  * in `host`, and the caller knows. `text` must outlive `out`. Returns 0, or
  * -1 with one line for the user in `error`.
  */
@@ -56,5 +60,12 @@ bool endpoint_needs_brackets(const struct endpoint *endpoint,
 /* Takes `text` as a Unix path, or as an abstract name if it starts with @. */
 int endpoint_parse_unix(const char *text, struct endpoint *out,
 			char error[ENDPOINT_ERROR]);
+
+/*
+ * Takes a CID (a number, any, hypervisor, local or host) and a port (a number
+ * or any) of vsock(7).
+ */
+int endpoint_parse_vsock(const char *cid, const char *port,
+			 struct endpoint *out, char error[ENDPOINT_ERROR]);
 
 #endif

@@ -96,6 +96,45 @@ unix_same_host(const struct address *a, const struct address *b)
 	       memcmp(a->un.sun_path, b->un.sun_path, length) == 0;
 }
 
+#if SOCKCAT_LINUX
+static void
+vsock_host(const struct address *address, char *text)
+{
+	snprintf(text, ADDRESS_TEXT, "vsock:%u:%u", address->vsock.cid,
+		 address->vsock.port);
+}
+
+static bool
+vsock_same_host(const struct address *a, const struct address *b)
+{
+	return a->vsock.cid == b->vsock.cid && a->vsock.port == b->vsock.port;
+}
+
+/* The hardware address, as ip-link(8) shows it, and the interface. */
+static void
+packet_host(const struct address *address, char *text)
+{
+	const struct sockaddr_ll *ll = &address->ll;
+	char name[IF_NAMESIZE], *to = text;
+	unsigned length = ll->sll_halen <= sizeof(ll->sll_addr) ?
+	    ll->sll_halen : (unsigned)sizeof(ll->sll_addr);
+
+	for (unsigned i = 0; i < length; i++)
+		to += sprintf(to, "%s%02x", i > 0 ? ":" : "",
+			      ll->sll_addr[i]);
+	if (if_indextoname((unsigned)ll->sll_ifindex, name) != NULL)
+		sprintf(to, "%%%s", name);
+}
+
+static bool
+packet_same_host(const struct address *a, const struct address *b)
+{
+	return a->ll.sll_ifindex == b->ll.sll_ifindex &&
+	       memcmp(a->ll.sll_addr, b->ll.sll_addr,
+		      sizeof(a->ll.sll_addr)) == 0;
+}
+#endif
+
 static const struct family families[] = {
 	{
 		.name = "inet",
@@ -130,6 +169,25 @@ static const struct family families[] = {
 		.host = unix_host,
 		.same_host = unix_same_host,
 	},
+#if SOCKCAT_LINUX
+	{
+		.name = "vsock",
+		.number = AF_VSOCK,
+		.types = TYPE(SOCK_STREAM) | TYPE(SOCK_DGRAM) |
+			 TYPE(SOCK_SEQPACKET),
+		.length = sizeof(struct vsock_address),
+		.host = vsock_host,
+		.same_host = vsock_same_host,
+	},
+	{
+		.name = "packet",
+		.number = AF_PACKET,
+		.types = TYPE(SOCK_DGRAM) | TYPE(SOCK_RAW),
+		.length = offsetof(struct sockaddr_ll, sll_addr),
+		.host = packet_host,
+		.same_host = packet_same_host,
+	},
+#endif
 };
 
 const struct family *
@@ -245,6 +303,28 @@ address_unix(const char *path, size_t length, bool abstract,
 	return 0;
 }
 
+#if SOCKCAT_LINUX
+void
+address_vsock(unsigned cid, unsigned port, struct address *out)
+{
+	memset(out, 0, sizeof(*out));
+	out->length = sizeof(out->vsock);
+	out->vsock.family = AF_VSOCK;
+	out->vsock.cid = cid;
+	out->vsock.port = port;
+}
+
+void
+address_packet(unsigned index, uint16_t protocol, struct address *out)
+{
+	memset(out, 0, sizeof(*out));
+	out->length = sizeof(out->ll);
+	out->ll.sll_family = AF_PACKET;
+	out->ll.sll_ifindex = (int)index;
+	out->ll.sll_protocol = htons(protocol);
+}
+#endif
+
 void
 address_any(int family, uint16_t port, struct address *out)
 {
@@ -308,7 +388,8 @@ address_text(const struct address *address, char *text)
 	const struct family *family = family_of(address);
 
 	address_host(address, text);
-	if (family != NULL && family->has_ports) {
+	/* A raw socket has an Internet address and no port. */
+	if (family != NULL && address_port(address) != 0) {
 		size_t length = strlen(text);
 		snprintf(text + length, ADDRESS_TEXT - length, " %u",
 			 (unsigned)address_port(address));

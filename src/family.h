@@ -14,6 +14,20 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include "compat.h"
+
+#if SOCKCAT_LINUX
+#include <netpacket/packet.h>	/* packet(7) */
+
+/* As linux/vm_sockets.h has it, which comes with no C library: vsock(7). */
+struct vsock_address {
+	sa_family_t family;
+	unsigned short reserved;
+	unsigned port, cid;	/* host order */
+	unsigned char flags, zero[3];
+};
+#endif
+
 /* A socket address and its length, as bind(2) and connect(2) take them. */
 struct address {
 	socklen_t length;
@@ -22,6 +36,10 @@ struct address {
 		struct sockaddr_in in;
 		struct sockaddr_in6 in6;
 		struct sockaddr_un un;
+#if SOCKCAT_LINUX
+		struct sockaddr_ll ll;
+		struct vsock_address vsock;
+#endif
 		struct sockaddr_storage storage;
 	};
 };
@@ -61,6 +79,17 @@ int address_numeric(const char *host, uint16_t port, struct address *out);
  */
 int address_unix(const char *path, size_t length, bool abstract,
 		 struct address *out);
+
+#if SOCKCAT_LINUX
+/* The address of a vsock(7) port. */
+void address_vsock(unsigned cid, unsigned port, struct address *out);
+
+/*
+ * The address of interface `index` for packet(7) sockets of EtherType
+ * `protocol` (host order).
+ */
+void address_packet(unsigned index, uint16_t protocol, struct address *out);
+#endif
 
 /* The wildcard address of AF_INET or AF_INET6 with `port` (host order). */
 void address_any(int family, uint16_t port, struct address *out);

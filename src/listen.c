@@ -18,6 +18,7 @@
 #include "holder.h"
 #include "number.h"
 #include "options.h"
+#include "protocol.h"
 
 /*
  * How many ports of the kernel's choice are tried when a later address does
@@ -33,6 +34,7 @@ struct opening {
 
 	struct address address;
 	int error;		/* errno */
+	bool no_socket;		/* of socket(2), not of what came after */
 	char option[SOCKOPT_ERROR];	/* the line about an option, or "" */
 };
 
@@ -52,14 +54,20 @@ set_flag(int fd, int level, int option, int value)
 static int
 set_defaults(const struct opening *opening, int fd, int family)
 {
+	const struct options *options = opening->options;
+	bool internet = family == AF_INET || family == AF_INET6;
+
 	/*
 	 * A connection in TIME_WAIT would hold the port. Not for datagrams:
-	 * there it would share the port with whoever has it.
+	 * there it would share the port with whoever has it, which only
+	 * listeners to a group want (ip(7)).
 	 */
-	if (family != AF_UNIX && has_connections(opening->options->type) &&
+	if (internet && (has_connections(options->type) ||
+			 options->group_count > 0) &&
 	    set_flag(fd, SOL_SOCKET, SO_REUSEADDR, 1) == -1)
 		return -1;
-	if (family == AF_INET6)
+	if (family == AF_INET6 && protocol_has_ports(options->type,
+						     options->protocol))
 		return set_flag(fd, IPPROTO_IPV6, IPV6_V6ONLY, !opening->dual);
 	return 0;
 }
@@ -130,6 +138,7 @@ open_socket(struct opening *opening, const struct address *address)
 	opening->option[0] = '\0';
 	bound->fd = compat_socket(address->sa.sa_family, options->type,
 				  options->protocol);
+	opening->no_socket = bound->fd == -1;
 	if (bound->fd != -1 && set_up(opening, address, bound) == 0) {
 		opening->out->count++;
 		return 0;
@@ -200,12 +209,19 @@ note_bound(const struct opening *opening)
 static const char *
 reason(const struct opening *opening)
 {
+	const struct options *options = opening->options;
+	const char *hint = NULL;
+
 	if (opening->error == EEXIST)
 		return "the file exists and is not a socket";
 	if (opening->error == EAFNOSUPPORT &&
 	    opening->address.sa.sa_family == AF_INET6)
 		return "this system has no IPv6 (-4 would work)";
-	return diag_strerror(opening->error);
+	if (opening->no_socket)
+		hint = protocol_hint(opening->error,
+				     opening->address.sa.sa_family,
+				     options->type, options->protocol);
+	return hint != NULL ? hint : diag_strerror(opening->error);
 }
 
 /* Says what the last failure was and returns its cause. */

@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 
 #include "family.h"
+#include "protocol.h"
 
 #define complain(error, ...) \
 	((void)snprintf(error, OPERANDS_ERROR, __VA_ARGS__), -1)
@@ -22,6 +23,21 @@ looks_like_port(const char *text)
 
 	return strpbrk(text, "/:@") == NULL &&
 	    address_numeric(text, 0, &address) == -1;
+}
+
+static const char *
+type_name(int type)
+{
+	switch (type) {
+	case SOCK_STREAM:
+		return "stream";
+	case SOCK_DGRAM:
+		return "dgram";
+	case SOCK_SEQPACKET:
+		return "seqpacket";
+	default:
+		return "raw";
+	}
 }
 
 /* One string of the port operands, with commas between them. */
@@ -45,20 +61,67 @@ join_ports(struct options *options, char *const *ports, size_t count)
 	return 0;
 }
 
-/* What the endpoint's form says of the family and the type. */
+/* The family that a form of endpoint belongs to; AF_UNSPEC: inet, inet6. */
 static int
-settle_types(struct options *options, char error[OPERANDS_ERROR])
+family_of_kind(enum endpoint_kind kind)
 {
-	const struct endpoint *endpoint = &options->endpoint;
-
-	if (endpoint->kind == ENDPOINT_UNIX) {
-		if (options->family == AF_INET || options->family == AF_INET6)
-			return complain(error, "a Unix-domain path excludes "
-			    "-4 and -6");
-		options->family = AF_UNIX;
+	switch (kind) {
+	case ENDPOINT_UNIX:
+		return AF_UNIX;
+	case ENDPOINT_VSOCK:
+		return AF_VSOCK;
+	case ENDPOINT_FD:
+	case ENDPOINT_HOST:
+		break;
 	}
-	if (endpoint->transport == TRANSPORT_UDP)
-		return complain(error, "udp: datagrams are not offered");
+	return AF_UNSPEC;
+}
+
+/* What the endpoint's form says of the family. */
+static int
+settle_family(struct options *options, char error[OPERANDS_ERROR])
+{
+	int family = family_of_kind(options->endpoint.kind);
+
+	if (family != AF_UNSPEC) {
+		if (options->family != AF_UNSPEC && options->family != family)
+			return complain(error, "the endpoint is of family %s, "
+			    "which excludes family %s",
+			    family_by_number(family)->name,
+			    family_by_number(options->family)->name);
+		options->family = family;
+	}
+	/* There is no raw socket for both versions of IP. */
+	if (options->family == AF_UNSPEC && options->listen &&
+	    options->endpoint.host[0] == '\0' &&
+	    !protocol_has_ports(options->type, options->protocol))
+		options->family = options->protocol == IPPROTO_ICMPV6 ?
+		    AF_INET6 : AF_INET;
+	return 0;
+}
+
+/* What the endpoint's prefix, the protocol and the family say of the type. */
+static int
+settle_type(struct options *options, char error[OPERANDS_ERROR])
+{
+	enum endpoint_transport transport = options->endpoint.transport;
+	const struct family *family = family_by_number(options->family);
+
+	if (options->protocol == PROTOCOL_UDPLITE ||
+	    (transport == TRANSPORT_UDP && options->type == SOCK_STREAM))
+		options->type = SOCK_DGRAM;
+	else if (options->family == AF_PACKET && options->type == SOCK_STREAM)
+		options->type = SOCK_RAW;
+	if ((transport == TRANSPORT_TCP && options->type != SOCK_STREAM) ||
+	    (transport == TRANSPORT_UDP && options->type != SOCK_DGRAM))
+		return complain(error, "the endpoint's prefix and the options "
+		    "name different types of socket");
+	if (family != NULL && (family->types & (1U << options->type)) == 0)
+		return complain(error, "%s sockets are never %s",
+				family->name, type_name(options->type));
+	if (options->type == SOCK_RAW && options->protocol == 0 &&
+	    options->family != AF_PACKET)
+		return complain(error, "--raw needs --protocol");
 	return 0;
 }
 
@@ -85,10 +148,17 @@ settle_ports(struct options *options, char *const *ports, size_t count,
 {
 	const struct endpoint *endpoint = &options->endpoint;
 
-	if (endpoint->kind == ENDPOINT_UNIX) {
+	if (endpoint->kind != ENDPOINT_HOST) {
 		if (count > 0)
-			return complain(error, "a Unix-domain path takes no "
-			    "port: %s", ports[0]);
+			return complain(error, "the endpoint takes no port: "
+			    "%s", ports[0]);
+		return 0;
+	}
+	if (!protocol_has_ports(options->type, options->protocol)) {
+		if (count > 0 || endpoint->port != NULL)
+			return complain(error, "%s has no ports: %s",
+			    protocol_name(options->type, options->protocol),
+			    count > 0 ? ports[0] : endpoint->port);
 		return 0;
 	}
 	if (count > 0 && endpoint->port != NULL)
@@ -102,7 +172,34 @@ settle_ports(struct options *options, char *const *ports, size_t count,
 		return 0;
 	if (endpoint_needs_brackets(endpoint, error))
 		return -1;
-	return complain(error, "no port given");
+	return complain(error, "no port given for %s", endpoint->host);
+}
+
+/* CID PORT; with -l the CID may be left out. */
+static int
+apply_vsock(struct options *options, char *const *operands, size_t count,
+	    char error[OPERANDS_ERROR])
+{
+	if (options->listen && count == 1)
+		return endpoint_parse_vsock("any", operands[0],
+					    &options->endpoint, error);
+	if (count != 2)
+		return complain(error, "--vsock takes CID and PORT");
+	return endpoint_parse_vsock(operands[0], operands[1],
+				    &options->endpoint, error);
+}
+
+/* A link has no address of its own: the interface says it all. */
+static int
+apply_packet(const struct options *options, char *const *operands,
+	     size_t count, char error[OPERANDS_ERROR])
+{
+	if (options->interface == NULL)
+		return complain(error, "--family packet needs --interface");
+	if (count > 0)
+		return complain(error, "--family packet takes no operand: %s",
+				operands[0]);
+	return 0;
 }
 
 static int
@@ -167,6 +264,7 @@ apply_listen(struct options *options, char *const *operands, size_t count,
 	if (count > 2)
 		return complain(error, "too many operands: %s", operands[2]);
 	if (count == 1 && options->source_port == NULL &&
+	    protocol_has_ports(options->type, options->protocol) &&
 	    looks_like_port(operands[0])) {
 		options->ports = operands[0];
 	} else if (count > 0) {
@@ -177,14 +275,15 @@ apply_listen(struct options *options, char *const *operands, size_t count,
 		    settle_ports(options, operands + 1, 1, error) == -1)
 			return -1;
 	}
-	if (endpoint->kind == ENDPOINT_UNIX)
+	if (endpoint->kind != ENDPOINT_HOST)
 		return options->source_host == NULL &&
 		    options->source_port == NULL ? 0 :
-		    complain(error, "a Unix-domain path excludes -s and -p");
+		    complain(error, "the endpoint excludes -s and -p");
 	if (merge_source_host(options, error) == -1 ||
 	    merge_source_port(options, error) == -1)
 		return -1;
-	if (options->ports != NULL)
+	if (options->ports != NULL ||
+	    !protocol_has_ports(options->type, options->protocol))
 		return 0;
 	if (endpoint_needs_brackets(endpoint, error))
 		return -1;
@@ -199,9 +298,15 @@ operands_apply(struct options *options, char *const *operands, size_t count,
 
 	if (options->family == AF_UNIX)
 		result = apply_unix(options, operands, count, error);
+	else if (options->family == AF_VSOCK)
+		result = apply_vsock(options, operands, count, error);
+	else if (options->family == AF_PACKET)
+		result = apply_packet(options, operands, count, error);
 	else if (options->listen)
 		result = apply_listen(options, operands, count, error);
 	else
 		result = apply_connect(options, operands, count, error);
-	return result == 0 ? settle_types(options, error) : -1;
+	if (result == 0)
+		result = settle_family(options, error);
+	return result == 0 ? settle_type(options, error) : -1;
 }

@@ -21,11 +21,12 @@
 #include "number.h"
 #include "operands.h"
 #include "outcome.h"
+#include "protocol.h"
 
 /* Where in the help an option stands. */
 enum group {
 	GROUP_WHAT, GROUP_CONNECT, GROUP_LISTEN, GROUP_ENDS, GROUP_TIMES,
-	GROUP_DATA, GROUP_SOCKET, GROUP_REST,
+	GROUP_MESSAGES, GROUP_DATA, GROUP_SOCKET, GROUP_REST,
 };
 
 static const char *const group_titles[] = {
@@ -35,6 +36,7 @@ static const char *const group_titles[] = {
 	[GROUP_ENDS] = "Ends of data",
 	[GROUP_TIMES] =
 	    "Times (seconds; fractions and the units ms s m h are understood)",
+	[GROUP_MESSAGES] = "Messages: datagram, seqpacket and raw sockets",
 	[GROUP_DATA] = "Data",
 	[GROUP_SOCKET] = "Socket options",
 	[GROUP_REST] = "Other",
@@ -159,7 +161,7 @@ store_quit(struct options *options, const struct row *row, const char *value,
 		return store_time(options, row, value, error);
 	if (clock_parse(value + 1, &ignored) == -1)
 		return complain(error, "is no time: %s", value);
-	*(int64_t *)member(options, row) = NEVER;
+	*(int64_t *)member(options, row) = QUIT_NEVER;
 	return 0;
 }
 
@@ -223,9 +225,96 @@ store_family(struct options *options, const struct row *row,
 	const struct family *family = family_by_name(value);
 
 	if (family == NULL)
-		return complain(error, "is inet, inet6 or unix, not %s",
-				value);
+		return complain(error, "is inet, inet6, unix, vsock or packet, "
+				"not %s", value);
 	*(int *)member(options, row) = family->number;
+	return 0;
+}
+
+static int
+store_type(struct options *options, const struct row *row, const char *value,
+	   char *error)
+{
+	static const struct {
+		const char *name;
+		int type;
+	} types[] = {
+		{ "stream", SOCK_STREAM }, { "dgram", SOCK_DGRAM },
+		{ "seqpacket", SOCK_SEQPACKET }, { "raw", SOCK_RAW },
+	};
+	size_t i;
+
+	for (i = 0; i < ARRAY_LENGTH(types); i++) {
+		if (strcmp(value, types[i].name) == 0) {
+			*(int *)member(options, row) = types[i].type;
+			return 0;
+		}
+	}
+	return complain(error, "is stream, dgram, seqpacket or raw, not %s",
+			value);
+}
+
+static int
+store_protocol(struct options *options, const struct row *row,
+	       const char *value, char *error)
+{
+	int number = protocol_number(value);
+
+	if (number == -1)
+		return complain(error, "knows no protocol %s", value);
+	*(int *)member(options, row) = number;
+	return 0;
+}
+
+static int
+store_frame(struct options *options, const struct row *row,
+	    const char *value, char *error)
+{
+	static const char *const names[] = {
+		[FRAME_NONE] = "none", [FRAME_LINE] = "line",
+		[FRAME_NUL] = "nul", [FRAME_LEN16] = "len16",
+		[FRAME_LEN32] = "len32",
+	};
+	size_t i;
+
+	for (i = 0; i < ARRAY_LENGTH(names); i++) {
+		if (strcmp(value, names[i]) == 0) {
+			*(enum framing *)member(options, row) =
+			    (enum framing)i;
+			return 0;
+		}
+	}
+	return complain(error, "is none, line, nul, len16 or len32, not %s",
+			value);
+}
+
+static int
+store_group(struct options *options, const struct row *row,
+	    const char *value, char *error)
+{
+	size_t room = (options->group_count + 1) * sizeof(*options->groups);
+	const char **grown = realloc(options->groups, room);
+
+	(void)row;
+	if (grown == NULL)
+		return complain(error, "out of memory");
+	options->groups = grown;
+	options->groups[options->group_count++] = value;
+	return 0;
+}
+
+static int
+store_checksum(struct options *options, const struct row *row,
+	       const char *value, char *error)
+{
+	unsigned long offset;
+
+	if (number_parse(value, 0, 65533, &offset) == -1)
+		return complain(error, "is no number from 0 to 65533: %s",
+				value);
+	if (offset % 2 != 0)
+		return complain(error, "is not even: %s", value);
+	*(int *)member(options, row) = (int)offset;
 	return 0;
 }
 
@@ -269,6 +358,14 @@ store_sockopt(struct options *options, const struct row *row,
 	return 0;
 }
 
+static int
+store_broadcast(struct options *options, const struct row *row,
+		const char *value, char *error)
+{
+	options->broadcast = true;
+	return store_sockopt(options, row, value, error);
+}
+
 static int show_help(struct options *options, const struct row *row,
 		     const char *value, char *error);
 static int show_version(struct options *options, const struct row *row,
@@ -288,8 +385,35 @@ static const struct row rows[] = {
 	{ GROUP_WHAT, 'U', "unixsock", .store = store_constant, IN(family),
 	  .constant = AF_UNIX, .excludes = "family",
 	  .help = "a Unix-domain socket: PATH, or @NAME for an abstract one" },
+	{ GROUP_WHAT, 0, "vsock", .store = store_constant, IN(family),
+	  .constant = AF_VSOCK, .excludes = "family ipv4 ipv6 unixsock",
+	  .help = "a socket between virtual machines: CID PORT" },
 	{ GROUP_WHAT, 'f', "family", "FAMILY", .store = store_family,
-	  IN(family), .help = "inet, inet6 or unix" },
+	  IN(family), .help = "inet, inet6, unix, vsock or packet" },
+	{ GROUP_WHAT, 'u', "udp", .store = store_constant, IN(type),
+	  .constant = SOCK_DGRAM, .excludes = "type seqpacket raw sctp mptcp",
+	  .help = "datagrams: UDP, or what the family has" },
+	{ GROUP_WHAT, 'y', "type", "TYPE", .store = store_type, IN(type),
+	  .excludes = "seqpacket raw",
+	  .help = "stream, dgram, seqpacket or raw" },
+	{ GROUP_WHAT, 0, "seqpacket", .store = store_constant, IN(type),
+	  .constant = SOCK_SEQPACKET, .excludes = "raw",
+	  .help = "messages over a connection" },
+	{ GROUP_WHAT, 0, "raw", .store = store_constant, IN(type),
+	  .constant = SOCK_RAW,
+	  .help = "packets of --protocol, without ports" },
+	{ GROUP_WHAT, 0, "protocol", "NAME|N", .store = store_protocol,
+	  IN(protocol), .excludes = "sctp mptcp udplite",
+	  .help = "what socket(2) takes as its third argument" },
+	{ GROUP_WHAT, 0, "sctp", .store = store_constant, IN(protocol),
+	  .constant = PROTOCOL_SCTP, .excludes = "mptcp udplite raw",
+	  .help = "SCTP instead of TCP" },
+	{ GROUP_WHAT, 0, "mptcp", .store = store_constant, IN(protocol),
+	  .constant = PROTOCOL_MPTCP, .excludes = "udplite raw seqpacket",
+	  .help = "Multipath TCP" },
+	{ GROUP_WHAT, 0, "udplite", .store = store_constant, IN(protocol),
+	  .constant = PROTOCOL_UDPLITE, .excludes = "raw seqpacket",
+	  .help = "UDP-Lite" },
 	{ GROUP_WHAT, 'l', "listen", .store = store_flag, IN(listen),
 	  .help = "listen for a connection instead of making one" },
 
@@ -353,12 +477,40 @@ static const struct row rows[] = {
 	{ GROUP_TIMES, 'i', "delay", "TIME", .store = store_time,
 	  IN(line_interval), .help = "pause between lines sent" },
 
+	{ GROUP_MESSAGES, 0, "frame", "KIND", .store = store_frame,
+	  IN(framing), .excludes = "lines",
+	  .help = "how they stand in bytes: none line nul len16 len32" },
+	{ GROUP_MESSAGES, 0, "lines", .store = store_constant, IN(framing),
+	  .constant = FRAME_LINE, .help = "one line is one message" },
+	{ GROUP_MESSAGES, 0, "show-peer", .store = store_flag, IN(show_peer),
+	  .help = "put the sender before each message (with --lines)" },
+	{ GROUP_MESSAGES, 'b', "broadcast", .store = store_broadcast,
+	  IN(broadcast), .sockopt = "broadcast",
+	  .help = "allow sending to broadcast addresses" },
+	{ GROUP_MESSAGES, 0, "multicast", "GROUP[@SOURCE][%IFACE]",
+	  .store = store_group,
+	  .help = "join a group; may be repeated" },
+	{ GROUP_MESSAGES, 0, "multicast-ttl", "TTL", .store = store_sockopt,
+	  .sockopt = "multicast-ttl",
+	  .help = "how far what is sent to a group may go" },
+	{ GROUP_MESSAGES, 0, "multicast-loop", "yes|no",
+	  .store = store_sockopt, .sockopt = "multicast-loop",
+	  .help = "whether this host's listeners get it, too" },
+	{ GROUP_MESSAGES, 0, "interface", "IFACE", .store = store_text,
+	  IN(interface), .help = "use this interface only" },
+	{ GROUP_MESSAGES, 0, "ip-header", .store = store_flag,
+	  IN(ip_header),
+	  .help = "raw: send and show messages with their IP header" },
+	{ GROUP_MESSAGES, 0, "checksum", "OFFSET", .store = store_checksum,
+	  IN(checksum_offset),
+	  .help = "raw: fill in the Internet checksum at OFFSET" },
+
 	{ GROUP_DATA, 'C', "crlf", .store = store_flag, IN(crlf),
 	  .help = "send LF as CRLF" },
 	{ GROUP_DATA, 't', "telnet", .store = store_flag, IN(telnet),
 	  .help = "refuse telnet options, and take them out of the output" },
 	{ GROUP_DATA, 0, "block-size", "SIZE", .store = store_size,
-	  IN(block_size), .help = "read at most SIZE bytes at once" },
+	  IN(block_size), .help = "read at most SIZE bytes; messages of SIZE bytes" },
 	{ GROUP_DATA, 0, "store", "KIND", .store = store_choice, IN(store) },
 
 	{ GROUP_SOCKET, 'D', "debug", .store = store_sockopt,
@@ -594,8 +746,10 @@ settle_timeout(struct options *options)
 	if (options->timeout == NEVER)
 		return;
 	if (options->timeout == 0) {
-		/* On a stream, as -q 0. */
-		if (options->quit_after == NEVER)
+		/* As -q 0; a listener of messages never ends by itself. */
+		if (options->quit_after == NEVER &&
+		    !(options->listen && (options->type == SOCK_DGRAM ||
+					  options->type == SOCK_RAW)))
 			options->quit_after = 0;
 		return;
 	}
@@ -604,12 +758,68 @@ settle_timeout(struct options *options)
 	options->idle_quiet = options->timeout;
 }
 
+/*
+ * An interface is an option of the socket, except where it is the address.
+ */
+static void
+settle_interface(struct options *options)
+{
+	const struct row row = { .name = "interface", .sockopt = "interface" };
+	char error[ERROR_ROOM];
+
+	if (options->interface != NULL && options->family != AF_PACKET &&
+	    store_sockopt(options, &row, options->interface, error) == -1)
+		mistake("--interface %s", error);
+}
+
+bool
+options_need_messages(const struct options *options)
+{
+	return options->framing != FRAME_NONE || options->show_peer ||
+	    options->group_count > 0;
+}
+
+/* What makes no sense together although each by itself does. */
+static void
+check_messages(const struct options *options)
+{
+	bool stream = options->type == SOCK_STREAM;
+
+	/* What is handed over shows its type only when it is looked at. */
+	if (options->endpoint.kind == ENDPOINT_FD)
+		stream = false;
+	if (stream && (options->framing != FRAME_NONE || options->show_peer))
+		mistake("a stream has no messages: --frame, --lines and "
+			"--show-peer need another type");
+	if (options->type != SOCK_STREAM && options->telnet)
+		mistake("-t needs a stream");
+	if ((options->type == SOCK_DGRAM || options->type == SOCK_RAW) &&
+	    options->accept_timeout != NEVER)
+		mistake("--accept-timeout needs connections: a stream or "
+			"seqpacket");
+	if (options->show_peer && options->framing != FRAME_LINE)
+		mistake("--show-peer needs --lines");
+	if (options->crlf && (options->framing == FRAME_LEN16 ||
+			      options->framing == FRAME_LEN32))
+		mistake("-C would make lengths wrong: it excludes len16 and "
+			"len32");
+	if (options->type != SOCK_RAW &&
+	    options->endpoint.kind != ENDPOINT_FD &&
+	    (options->ip_header || options->checksum_offset != -1))
+		mistake("--ip-header and --checksum need --raw");
+	if (stream && options->group_count > 0)
+		mistake("--multicast needs datagrams (-u)");
+}
+
 static void
 check_sockopts(const struct options *options)
 {
 	char error[SOCKOPT_ERROR];
 	size_t i;
 
+	/* What is handed over shows its type only when it is looked at. */
+	if (options->endpoint.kind == ENDPOINT_FD)
+		return;
 	for (i = 0; i < options->sockopt_count; i++)
 		if (sockopt_check(&options->sockopts[i], options->family,
 				  options->type, error) == -1)
@@ -630,14 +840,17 @@ options_parse(int argc, char **argv, struct options *options)
 		.backlog = -1, .accept_timeout = NEVER, .unix_mode = -1,
 		.quit_after = NEVER, .peer_quit = NEVER,
 		.line_interval = NEVER, .timeout = NEVER,
+		.checksum_offset = -1,
 		.idle_quiet = NEVER, .idle_timeout = NEVER, .max_time = NEVER,
 	};
 	parse_words(&parser);
 	check_conflicts(&parser);
-	settle_timeout(options);
 	if (operands_apply(options, argv + 1, parser.operand_count,
 			   error) == -1)
 		mistake("%s", error);
+	settle_timeout(options);
+	check_messages(options);
+	settle_interface(options);
 	check_sockopts(options);
 }
 
@@ -645,6 +858,7 @@ void
 options_free(struct options *options)
 {
 	free(options->sockopts);
+	free(options->groups);
 	free(options->joined_ports);
 }
 
@@ -713,7 +927,7 @@ show_help(struct options *options, const struct row *row, const char *value,
 	       "\n"
 	       "Connects standard input and output to a socket.\n"
 	       "DESTINATION is HOST, HOST:PORT, [ADDR6]:PORT, unix:PATH,"
-	       " unix:@NAME or a path.\n");
+	       " unix:@NAME, a path,\nvsock:CID:PORT or fd:N.\n");
 	for (i = 0; i < ARRAY_LENGTH(rows); i++) {
 		if (i == 0 || rows[i].group != rows[i - 1].group)
 			printf("\n%s:\n", group_titles[rows[i].group]);

@@ -14,10 +14,17 @@
 #include <stdio.h>
 
 #include "endpoint.h"
+#include "frame.h"
 #include "sockopt.h"
 
 /* What moves the bytes of a lane; automatic unless --store says so. */
 enum store_choice { STORE_AUTO, STORE_MEMORY, STORE_PIPE };
+
+/*
+ * A -q that is negative: longer than any run, and not the same as none, which
+ * on datagrams means a second.
+ */
+#define QUIT_NEVER (NEVER - 1)
 
 /*
  * Everything the user asked for. Const once options_parse() has returned.
@@ -65,6 +72,16 @@ struct options {
 	int64_t idle_timeout;	/* --idle-timeout: ends with status 5 */
 	int64_t max_time;
 
+	/* messages */
+	enum framing framing;
+	bool show_peer;
+	bool broadcast;		/* -b */
+	const char **groups;	/* --multicast: GROUP[@SOURCE][%IFACE] */
+	size_t group_count;
+	const char *interface;	/* --interface */
+	bool ip_header;
+	int checksum_offset;	/* --checksum; -1: not asked */
+
 	/* data */
 	bool crlf;
 	bool telnet;
@@ -77,6 +94,9 @@ struct options {
 
 	unsigned verbose;	/* how often -v was given */
 };
+
+/* Whether they ask for what only messages have. */
+bool options_need_messages(const struct options *options);
 
 /*
  * Parses the command line. On a mistake says so in one line and exits with

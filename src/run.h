@@ -7,20 +7,37 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "exchange.h"
 #include "family.h"
 #include "loop.h"
 #include "outcome.h"
+#include "unixpath.h"
 
 struct options;
 struct session;
 
+#define RUN_SIGNALS 3
+
 struct run {
 	const struct options *options;
 	struct loop *loop;
-	struct session *session;	/* NULL until there is a connection */
+	/* What moves the data, once there is something to move it through. */
+	struct session *session;	/* a stream's bytes */
+	struct exchange *exchange;	/* messages */
 	struct outcome outcome;
 	struct timer max_time;
-	bool expired;			/* --max-time ended the run */
+	struct unixpath *guarded;
+	struct signal_watch signals[RUN_SIGNALS];
+};
+
+/* A socket that is ready for data. */
+struct connection {
+	int fd;
+	int family, type, protocol;	/* as socket(2) took them */
+	struct address peer;		/* length 0: not known yet */
+	bool accepted;			/* by a listener */
+	bool shared;			/* handed over: others may have it */
+	enum exchange_role role;	/* of messages */
 };
 
 /*
@@ -36,10 +53,16 @@ void run_end(struct run *run, struct outcome outcome);
 void run_end_failed(struct run *run, const char *what);
 
 /*
- * Starts the session of the connected socket `fd`, which it takes, between
- * standard input and output; the run ends with it.
+ * Moves data between the socket, which it takes, and standard input and
+ * output; the run ends with that.
  */
-void run_session(struct run *run, int fd, const struct address *peer,
-		 bool accepted);
+void run_connection(struct run *run, const struct connection *connection);
+
+/*
+ * Removes the path of a Unix socket of ours before a signal ends the run;
+ * without one there is nothing to do before that, and the signals keep their
+ * defaults. `path` must live as long as the run. Returns 0, or -1 with errno.
+ */
+int run_guard(struct run *run, struct unixpath *path);
 
 #endif

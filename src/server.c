@@ -9,7 +9,6 @@
 #include "server.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -17,17 +16,18 @@
 #include "clock.h"
 #include "compat.h"
 #include "diag.h"
+#include "handed.h"
 #include "listen.h"
+#include "multicast.h"
 #include "options.h"
+#include "packet.h"
+#include "protocol.h"
 #include "resolve.h"
 #include "run.h"
 #include "sockopt.h"
 
 /* How long to wait where accept(2) fails for want of descriptors. */
 #define ACCEPT_PAUSE (100 * MILLISECOND)
-
-/* The signals that end a listener; it removes its Unix path first. */
-static const int ending_signals[] = { SIGINT, SIGTERM, SIGHUP };
 
 struct acceptor {
 	struct watch watch;
@@ -42,8 +42,8 @@ struct server {
 	struct acceptor *acceptors;	/* one for each socket */
 	struct timer accept_timeout;
 	struct timer accept_pause;
+	int type, protocol;		/* of the sockets */
 	bool told_shortage;		/* of descriptors or memory */
-	struct signal_watch signals[ARRAY_LENGTH(ending_signals)];
 };
 
 static void
@@ -51,7 +51,8 @@ server_stop_accepting(struct server *server)
 {
 	size_t i;
 
-	for (i = 0; i < server->listening.count; i++)
+	for (i = 0; server->acceptors != NULL &&
+	     i < server->listening.count; i++)
 		loop_unwatch(server->run->loop, &server->acceptors[i].watch);
 	loop_timer(server->run->loop, &server->accept_timeout, NEVER);
 	loop_timer(server->run->loop, &server->accept_pause, NEVER);
@@ -118,6 +119,12 @@ static void
 server_serve(struct server *server, int fd, const struct address *peer)
 {
 	const struct options *options = server->run->options;
+	const struct connection connection = {
+		.fd = fd, .family = peer->sa.sa_family,
+		.type = server->type, .protocol = server->protocol,
+		.peer = *peer, .accepted = true,
+		.role = EXCHANGE_CONNECTION,
+	};
 	const struct address *own = &server->listening.sockets[0].address;
 	char error[SOCKOPT_ERROR], text[ADDRESS_TEXT];
 
@@ -125,7 +132,7 @@ server_serve(struct server *server, int fd, const struct address *peer)
 		diag_note("Connection received on %s",
 			  address_text(peer, text)[0] != '\0' ? text :
 			  address_text(own, text));
-	if (sockopt_apply(fd, peer->sa.sa_family, options->type,
+	if (sockopt_apply(fd, peer->sa.sa_family, server->type,
 			  SOCKOPT_CONNECTED, options->sockopts,
 			  options->sockopt_count, error) == -1) {
 		diag_error("%s", error);
@@ -134,7 +141,7 @@ server_serve(struct server *server, int fd, const struct address *peer)
 		return;
 	}
 	server_stop_accepting(server);
-	run_session(server->run, fd, peer, true);
+	run_connection(server->run, &connection);
 }
 
 static void
@@ -164,41 +171,11 @@ server_timed_out(struct timer *timer)
 	run_end(server->run, outcome_of(CAUSE_TIMED_OUT));
 }
 
+/* Waits for clients. */
 static void
-server_signalled(struct signal_watch *watch)
+server_accept(struct server *server)
 {
-	struct server *server = watch->owner;
-
-	server_stop_accepting(server);
-	run_end(server->run, (struct outcome){ .signal = watch->signal });
-}
-
-/* Only what has a file to remove needs to hear of signals. */
-static int
-server_watch_signals(struct server *server)
-{
-	size_t i;
-
-	if (!server->listening.path.ours)
-		return 0;
-	for (i = 0; i < ARRAY_LENGTH(ending_signals); i++) {
-		server->signals[i] = (struct signal_watch){
-			.signal = ending_signals[i],
-			.caught = server_signalled, .owner = server,
-		};
-		if (loop_signal(server->run->loop, &server->signals[i]) == -1)
-			return -1;
-	}
-	return 0;
-}
-
-/* The sockets listen: tell where, and wait for clients. */
-static void
-server_listening(struct server *server)
-{
-	const struct options *options = server->run->options;
 	size_t count = server->listening.count, i;
-	enum cause cause = CAUSE_NONE;
 
 	server->acceptors = calloc(count, sizeof(*server->acceptors));
 	if (server->acceptors == NULL) {
@@ -211,15 +188,60 @@ server_listening(struct server *server)
 				   .ready = server_ready },
 			.server = server,
 		};
+	if (server_watch(server) == -1)
+		run_end_failed(server->run, "watching for clients");
+}
+
+/*
+ * Messages have no clients to accept: one socket hears everyone. The first,
+ * where a name has several addresses.
+ */
+static void
+server_hear(struct server *server)
+{
+	const struct options *options = server->run->options;
+	struct bound *bound = &server->listening.sockets[0];
+	struct connection connection = {
+		.fd = bound->fd, .family = bound->address.sa.sa_family,
+		.type = server->type, .protocol = server->protocol,
+		.role = EXCHANGE_LISTENER,
+	};
+	enum cause cause = multicast_join(bound->fd, connection.family,
+					  options->groups,
+					  options->group_count,
+					  options->interface);
+
+	if (cause != CAUSE_NONE) {
+		run_end(server->run, outcome_of(cause));
+		return;
+	}
+	/* A frame carries its address: it can be sent before one came. */
+	if (connection.family == AF_PACKET && connection.type == SOCK_RAW)
+		connection.peer = bound->address;
+	bound->fd = -1;		/* it belongs to the exchange now */
+	run_connection(server->run, &connection);
+}
+
+/* The sockets are there: tell where, and go on. */
+static void
+server_listening(struct server *server)
+{
+	const struct options *options = server->run->options;
+	enum cause cause = CAUSE_NONE;
+
 	if (options->port_file != NULL)
 		cause = listen_write_port_file(options->port_file,
 					       &server->listening);
 	/* From here on signals wait for us; opening a FIFO could not end. */
 	if (cause != CAUSE_NONE)
 		run_end(server->run, outcome_of(cause));
-	else if (server_watch_signals(server) == -1 ||
-		 server_watch(server) == -1)
-		run_end_failed(server->run, "watching for clients");
+	else if (run_guard(server->run, &server->listening.path) == -1)
+		run_end_failed(server->run, "watching signals");
+	else if (server->type == SOCK_STREAM ||
+		 server->type == SOCK_SEQPACKET)
+		server_accept(server);
+	else
+		server_hear(server);
 }
 
 /* Goes on with what listen_open() returned. */
@@ -269,10 +291,14 @@ server_read_port(struct server *server)
 	char error[PORTS_ERROR];
 	struct port_range *ranges;
 	size_t count;
-	int result = ports_parse(options->ports, "tcp", &ranges, &count,
-				 error);
 	bool single;
+	int result;
 
+	if (options->ports == NULL)
+		return CAUSE_NONE;	/* raw: there are none */
+	result = ports_parse(options->ports,
+			     protocol_name(server->type, server->protocol),
+			     &ranges, &count, error);
 	if (result != 0) {
 		diag_error("%s", error);
 		return result == -1 ? CAUSE_USAGE : CAUSE_UNKNOWN_NAME;
@@ -288,6 +314,14 @@ server_read_port(struct server *server)
 	return CAUSE_NONE;
 }
 
+/* Listens at an address that needs no look-up. */
+static void
+server_open_address(struct server *server, const struct address *address)
+{
+	server_opened(server, listen_open(server->run->options, address, 1,
+					  &server->listening));
+}
+
 static void
 server_open_unix(struct server *server)
 {
@@ -299,8 +333,92 @@ server_open_unix(struct server *server)
 			 &address) == -1)
 		run_end_failed(server->run, "reading the path");
 	else
-		server_opened(server, listen_open(options, &address, 1,
-						  &server->listening));
+		server_open_address(server, &address);
+}
+
+static void
+server_open_vsock(struct server *server)
+{
+#if SOCKCAT_LINUX
+	const struct endpoint *endpoint = &server->run->options->endpoint;
+	struct address address;
+
+	address_vsock(endpoint->cid, endpoint->vsock_port, &address);
+	server_open_address(server, &address);
+#else
+	diag_error("this build has no vsock sockets");
+	run_end(server->run, outcome_of(CAUSE_LOCAL));
+#endif
+}
+
+/* Takes a socket as if listen_open() had made it. */
+static void
+server_take(struct server *server, int fd, const struct address *address)
+{
+	server->listening.sockets = calloc(1, sizeof(struct bound));
+	if (server->listening.sockets == NULL) {
+		run_end_failed(server->run, "listening");
+		return;
+	}
+	server->listening.sockets[0].fd = fd;
+	server->listening.sockets[0].address = *address;
+	server->listening.count = 1;
+	server_listening(server);
+}
+
+static void
+server_open_packet(struct server *server)
+{
+	struct bound bound;
+	enum cause cause = packet_open(server->run->options, &bound);
+
+	if (cause != CAUSE_NONE)
+		run_end(server->run, outcome_of(cause));
+	else
+		server_take(server, bound.fd, &bound.address);
+}
+
+/* fd:N may be anything: what it is decides what is done with it. */
+static void
+server_open_handed(struct server *server)
+{
+	struct handed handed;
+	enum cause cause = handed_inspect(server->run->options->endpoint.fd,
+					  &handed);
+	struct connection connection = {
+		.fd = handed.fd, .family = handed.family,
+		.type = handed.type, .protocol = handed.protocol,
+		.peer = handed.peer, .shared = true,
+		.role = handed.type == SOCK_SEQPACKET ?
+		    EXCHANGE_CONNECTION : EXCHANGE_CLIENT,
+	};
+
+	if (cause != CAUSE_NONE) {
+		run_end(server->run, outcome_of(cause));
+		return;
+	}
+	if (handed.type == SOCK_STREAM &&
+	    options_need_messages(server->run->options)) {
+		diag_error("descriptor %d is a stream, which has no messages",
+			   handed.fd);
+		run_end(server->run, outcome_of(CAUSE_USAGE));
+		return;
+	}
+	server->type = handed.type;
+	server->protocol = handed.protocol;
+	if (handed.connected) {
+		run_connection(server->run, &connection);
+	} else if (handed.listening || handed.type == SOCK_DGRAM ||
+		   handed.type == SOCK_RAW) {
+		const struct address own = { .sa.sa_family =
+		    (sa_family_t)handed.family };
+
+		server_take(server, handed.fd, &own);
+	} else {
+		diag_error("descriptor %d is neither connected nor listening",
+			   handed.fd);
+		run_end(server->run, outcome_of(CAUSE_LOCAL));
+	}
 }
 
 static void
@@ -328,6 +446,31 @@ server_open_inet(struct server *server)
 		run_end_failed(server->run, "look-up");
 }
 
+static void
+server_open(struct server *server)
+{
+	const struct options *options = server->run->options;
+
+	if (options->family == AF_PACKET) {
+		server_open_packet(server);
+		return;
+	}
+	switch (options->endpoint.kind) {
+	case ENDPOINT_UNIX:
+		server_open_unix(server);
+		break;
+	case ENDPOINT_VSOCK:
+		server_open_vsock(server);
+		break;
+	case ENDPOINT_FD:
+		server_open_handed(server);
+		break;
+	case ENDPOINT_HOST:
+		server_open_inet(server);
+		break;
+	}
+}
+
 struct server *
 server_start(struct run *run)
 {
@@ -342,10 +485,9 @@ server_start(struct run *run)
 	server->accept_pause.expired = accept_pause_expired;
 	loop_timer(run->loop, &server->accept_timeout,
 		   clock_after(run->options->accept_timeout));
-	if (run->options->endpoint.kind == ENDPOINT_UNIX)
-		server_open_unix(server);
-	else
-		server_open_inet(server);
+	server->type = run->options->type;
+	server->protocol = run->options->protocol;
+	server_open(server);
 	return server;
 }
 

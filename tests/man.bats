@@ -249,6 +249,170 @@ try_example() {
 	expect_text received $'hello\n'
 }
 
+# Starts the datagram server of articles.py; $port.
+start_udp_server() {
+	start "$1" article udp-server "$1.port"
+	wait_for_file "$1.port"
+	port=$(cat "$1.port")
+}
+
+@test "example: one datagram is sent" {
+	start_udp_server s
+	try_example 'sockcat -u --send-only'
+	expect_status 0
+	expect_text out ''
+	finish s
+	expect_text out $'b\'Hello, server\'\n'
+}
+
+@test "example: a datagram gets its answer" {
+	start_udp_server s
+	try_example '-u -W 1 -w 5 127.0.0.1'
+	expect_status 0
+	expect_text out $'Thank you for connecting\n'
+	finish s
+	expect_text out $'b\'Hello, server\'\n'
+}
+
+@test "example: datagrams are shown with their senders" {
+	start_server s '--show-peer 127.0.0.1'
+	(article udp-sender "$port" 'Hello, server') >senders
+	(article udp-sender "$port" 'Hello again') >>senders
+	wait_for_text s.out again
+	stop s
+	expect_same senders out
+}
+
+@test "example: a server that answers one datagram" {
+	start_server s '-u -l -q 0 127.0.0.1'
+	try article udp-client "$port" 'Hello, server'
+	expect_text out $'b\'Thank you\\n\'\n'
+	finish s
+	expect_status 0
+	expect_text out 'Hello, server'
+}
+
+@test "example: an echo server of datagrams" {
+	local text
+	bash -c "$(example 'mkfifo echo')"
+	text=$(example '<>echo')
+	start s bash -c "exec ${text/12345/0 --port-file s.port}"
+	wait_for_file s.port
+	port=$(cat s.port)
+	try article udp-client "$port" 'Hello, server' $'two\nlines' '' last
+	expect_status 0
+	expect_text out "b'Hello, server'
+b'two\\nlines'
+b''
+b'last'
+"
+	stop s
+}
+
+@test "example: recorded datagrams are played again" {
+	local text
+	text=$(example '>recorded')
+	start s bash -c "exec ${text/9000/-4 0 --port-file s.port}"
+	wait_for_file s.port
+	try article udp-sender "$(cat s.port)" $'two\nlines'
+	try article udp-sender "$(cat s.port)" ''
+	try article udp-sender "$(cat s.port)" last
+	wait_until grep -qs last recorded
+	stop s
+
+	start r article udp-server r.port 3
+	wait_for_file r.port
+	text=$(example '<recorded')
+	text=${text/host.example.com 9000/127.0.0.1 $(cat r.port)}
+	try bash -c "$text"
+	expect_status 0
+	finish r
+	expect_text out "b'two\\nlines'
+b''
+b'last'
+"
+}
+
+@test "example: a pair of Unix-domain datagram sockets" {
+	start s bash -c "$(example '-l -q 0 ./server.dgram')"
+	wait_until test -S server.dgram
+	try article unix-datagram-client ./server.dgram ./own 'Hello, server'
+	expect_text out $'b\'Thank you\\n\'\n'
+	finish s
+	expect_status 0
+	expect_text out 'Hello, server'
+	[ ! -e server.dgram ]
+
+	start s article unix-datagram-server ./server.dgram
+	wait_until test -S server.dgram
+	try bash -c "$(example '-s ./client.dgram')"
+	expect_status 0
+	expect_text out $'Thank you for connecting\n'
+	[ ! -e client.dgram ]
+	finish s
+	expect_text out $'b\'Hello, server\' ./client.dgram\n'
+}
+
+@test "example: a seqpacket server and its client" {
+	local text
+	start s bash -c "$(example '--lines ./server.seq') --port-file s.port"
+	wait_for_file s.port
+	try article seqpacket-client ./server.seq 'Hello, server'
+	expect_text out $'b\'Thank you for connecting\'\n'
+	finish s
+	expect_status 0
+	expect_text out $'Hello, server\n'
+	[ ! -e server.seq ]
+
+	start s article seqpacket-server ./server.seq
+	wait_until test -S server.seq
+	text=$(example 'sockcat --seqpacket --lines ./server.seq')
+	try bash -c "${text/sockcat/sockcat --retry-for 10}"
+	expect_status 0
+	expect_text out $'Thank you for connecting\n'
+	finish s
+	expect_text out $'b\'Hello, server\'\n'
+}
+
+@test "examples: ICMP by hand, out and in" {
+	local text
+	make_netns
+	ip -n "$netns" address add 192.0.2.1/32 dev lo
+	start r in_netns "$PYTHON" "$TESTS/peers/articles.py" icmp-receiver ready
+	wait_for_file ready
+	try in_netns bash -c "$(example '--checksum 2')"
+	expect_status 0
+	# On loopback the request is heard, too.
+	tr -d ' \n' <out >hex
+	expect_match hex '0000[0-9a-f]{4}0007000168656c6c6f'
+	finish r
+	expect_text out $'b\'hello\'\n'
+
+	text=$(example '--ip-header -W 1')
+	start r in_netns bash -c "${text/sockcat/sockcat -v}"
+	wait_for_text r.err 'Bound on'
+	in_netns "$PYTHON" "$TESTS/peers/articles.py" icmp-sender 192.0.2.1 hello
+	finish r
+	tr -d ' \n' <out >hex
+	expect_match hex '^45.{22}c0000201c00002010800.{4}0007000168656c6c6f$'
+}
+
+@test "example: a ping socket" {
+	local text
+	make_netns
+	ip -n "$netns" address add 192.0.2.1/32 dev lo
+	in_netns sh -c 'echo 0 0 >/proc/sys/net/ipv4/ping_group_range'
+	try in_netns bash -c "$(example '-u --protocol icmp')"
+	expect_status 0
+	tr -d ' \n' <out >hex
+	expect_match hex '^0000.{8}000168656c6c6f$'
+
+	in_netns sh -c 'echo 1 0 >/proc/sys/net/ipv4/ping_group_range'
+	text=$(example '-u --protocol icmp')
+	try in_netns bash -o pipefail -c "$text"
+	expect_error 8 ping_group_range
+}
+
 # Whether anybody on this host listens on port $1.
 is_listening() {
 	grep -qE "^ *[0-9]+: [0-9A-F]+:$(printf %04X "$1") [^ ]+ 0A " \

@@ -36,6 +36,9 @@ BANNER = b"220 ready\r\n"    # driver.c's
 STARTS = 200                 # runs of a program in one start-up sample ...
 TRIPS = 10000                # ... round trips in one ping-pong sample ...
 BUDGET_MS = 1000             # ... or as many as this allows
+DATAGRAM = 1200              # bytes in a datagram, and in a short one, or a
+LINE = 200                   # line with its newline
+QUIET = 0.3                  # seconds in which nothing more arrives: the end
 DRIVER = ROOT / os.environ.get("BUILD", "build") / "bench" / "driver"
 
 
@@ -66,7 +69,8 @@ class Tool:
     program: str
     version: str             # arguments that make it print that
     commands: dict[str, str]
-    kind: str = "peer"       # "ours", "peer", "tuned" peer, "floor"
+    kind: str = "peer"       # "ours", "peer", "tuned" peer, "floor"; "sized":
+                             # a peer made for rows of datagrams that long
     holds: bool = False      # as a listener it ends with its input
 
     def can(self, *tasks):
@@ -81,7 +85,23 @@ SOCKCAT = {
     "unix-listen": "{tool} -lU {path}",
     "unix-send": "{tool} -U {path}",
     "unix-talk": "{tool} -U {path}",
+    "udp-talk": "{tool} -u -q 0 127.0.0.1 {port}",
+    "udp-listen": "{tool} -lu 127.0.0.1 {port}",
+    "udp-send-1200": "{tool} -u -w0 --block-size 1200 127.0.0.1 {port}",
+    "udp-send-200": "{tool} -u -w0 --block-size 200 127.0.0.1 {port}",
+    "udp-send-lines": "{tool} -u -w0 --lines 127.0.0.1 {port}",
 }
+
+
+def socat_cut(length):
+    """What makes its datagrams LENGTH bytes long is the size of its reads."""
+    send = "{tool} -u -b%d STDIN UDP:127.0.0.1:{port}" % length
+    return Tool(f"socat -b{length}", "socat", "-V", {
+        f"udp-send-{length}": send,
+        **({"udp-send-lines": send} if length == LINE else {}),
+        "udp-listen": "{tool} -u -b%d UDP-RECV:{port},bind=127.0.0.1 STDOUT"
+                      % length,
+    }, "sized")
 
 
 def socat(options):
@@ -94,6 +114,7 @@ def socat(options):
         "unix-listen": "{tool} -u" + options + " UNIX-LISTEN:{path} STDOUT",
         "unix-send": "{tool} -u" + options + " STDIN UNIX-CONNECT:{path}",
         "unix-talk": "{tool}" + options + " STDIO UNIX-CONNECT:{path}",
+        "udp-talk": "{tool}" + options + " STDIO UDP:127.0.0.1:{port}",
     }
 
 
@@ -111,12 +132,14 @@ TOOLS = [
         "unix-listen": "{tool} -d -lU {path}",
         "unix-send": "{tool} -N -U {path}",
         "unix-talk": "{tool} -N -U {path}",
+        "udp-talk": "{tool} -u -q 0 127.0.0.1 {port}",
     }),
     Tool("nc.traditional", "nc.traditional", "-h", {
         "tcp-listen": "{tool} -l -s 127.0.0.1 -p {port}",
         "tcp-send": "{tool} -q 0 127.0.0.1 {port}",
         "tcp-talk": "{tool} -q 0 127.0.0.1 {port}",
         "tcp-read": "{tool} 127.0.0.1 {port}",
+        "udp-talk": "{tool} -u -q 0 127.0.0.1 {port}",
     }),
     Tool("ncat", "ncat", "--version", {
         "tcp-listen": "{tool} --recv-only -l 127.0.0.1 {port}",
@@ -126,9 +149,12 @@ TOOLS = [
         "unix-listen": "{tool} --recv-only -lU {path}",
         "unix-send": "{tool} --send-only -U {path}",
         "unix-talk": "{tool} -U {path}",
+        "udp-talk": "{tool} -u 127.0.0.1 {port}",
     }),
     Tool("socat", "socat", "-V", socat("")),
     Tool("socat -b1048576", "socat", "-V", socat(" -b1048576"), "tuned"),
+    socat_cut(DATAGRAM),
+    socat_cut(LINE),
     Tool("busybox", "busybox", "nc --help", {
         "tcp-listen": "{tool} nc -l -p {port} 127.0.0.1",
         "tcp-send": "{tool} nc 127.0.0.1 {port}",
@@ -179,6 +205,7 @@ class Sample:
     wall: float
     cpu: float
     rss: tuple[int, ...]
+    share: Optional[float] = None    # of what was sent, what arrived
 
 
 class Job:
@@ -226,17 +253,20 @@ def process_kill(process):
         process.stdout.close()
 
 
-def tcp_port_free():
-    with socket.socket() as s:
+def port_free(family):
+    kind = socket.SOCK_DGRAM if family == "udp" else socket.SOCK_STREAM
+    with socket.socket(type=kind) as s:
         s.bind(("127.0.0.1", 0))
         return s.getsockname()[1]
 
 
-def tcp_listening(where):
-    wanted = f"0100007F:{where['port']:04X}"
-    with open("/proc/net/tcp", encoding="ascii") as table:
-        return any(line.split()[1] == wanted and line.split()[3] == "0A"
-                   for line in table)
+def inet_listening(table, state):
+    """Whether the kernel's table has our address in that state."""
+    def listening(where):
+        wanted = [f"0100007F:{where['port']:04X}", state]
+        with open(table, encoding="ascii") as lines:
+            return any(line.split()[1:4:2] == wanted for line in lines)
+    return listening
 
 
 def unix_listening(where):
@@ -246,7 +276,9 @@ def unix_listening(where):
                    line.split()[-1] == str(where["path"]) for line in table)
 
 
-LISTENING = {"tcp": tcp_listening, "unix": unix_listening}
+LISTENING = {"tcp": inet_listening("/proc/net/tcp", "0A"),
+             "udp": inet_listening("/proc/net/udp", "07"),
+             "unix": unix_listening}
 
 
 class Bench:
@@ -302,15 +334,15 @@ class Bench:
         server = self.helper(verb, *args, stdout=subprocess.PIPE)
         return {"port": int(server.stdout.readline()), "path": path}
 
-    def listen(self, tool, family, stdout):
+    def listen(self, tool, family, stdout, verb=("run", 1, 0)):
         """A listener that is ready; returns it and where it listens."""
         for _ in range(5):
-            where = {"port": tcp_port_free(), "path": self.dir / "socket",
+            where = {"port": port_free(family), "path": self.dir / "socket",
                      "portfile": self.dir / "port"}
             for name in "path", "portfile":
                 where[name].unlink(missing_ok=True)
             job = self.run(tool, family + "-listen", where, stdout=stdout,
-                           stdin=self.input_for(tool))
+                           stdin=self.input_for(tool), verb=verb)
             if self.ready(tool, family, where, job):
                 return job, where
         raise Wrong(f"{tool.name} does not listen")
@@ -355,7 +387,7 @@ def transfer(bench, tool, family, source, sink, warm):
         out = drain.stdin
     else:
         path = bench.output if sink == "file" else Path(os.devnull)
-        out = bench.open(path, "wb" if sink == "file" else "ab")
+        out = bench.open(path, "wb" if sink == "file" else "r+b")
     listener, where = bench.listen(tool, family, out)
     out.close()
     if source == "pipe":
@@ -389,6 +421,78 @@ def same(one, other):
                           ).returncode == 0
 
 
+def datagrams_send(bench, tool, task, source, length, warm):
+    """Datagrams to a reader that is faster than any sender.
+
+    The sender's time is what counts; what a datagram socket lost is nobody's
+    fault. That it cut them as it was told shows in what came.
+    """
+    drain = bench.helper("udp-drain", str(length - (task == "lines")),
+                         stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    where = {"port": int(drain.stdout.readline())}
+    size = cut_size(length) // (8 if warm else 1) // length * length
+    if source == "pipe":
+        feed = bench.helper("fill", str(size), str(length),
+                            stdout=subprocess.PIPE)
+        data = feed.stdout
+    else:
+        data = bench.open(bench.input, "rb")
+        size = SIZE
+    report = bench.run(tool, f"udp-send-{task}", where,
+                       stdin=data).finish(bench.deadline)
+    data.close()
+    drain.stdin.close()
+    process_wait(drain, bench.deadline, "udp-drain")
+    arrived, _, odd = map(int, drain.stdout.read().split())
+    # A peer's short read is a short datagram: only ours must have none.
+    if arrived == 0 or tool.kind == "ours" and odd > (size % length > 0):
+        raise Wrong(f"{odd} of {arrived} datagrams are not {length} bytes")
+    count = -(-size // length)
+    return Sample(report.wall / count, report.cpu / count, (report.rss,))
+
+
+def cut_size(length):
+    """As many bytes as make as many datagrams whatever their length."""
+    return SIZE * length // DATAGRAM
+
+
+def datagrams_deliver(bench, tool, warm):
+    """From file to file, by two programs: what arrives, and by when."""
+    out = bench.open(bench.output, "wb")
+    listener, where = bench.listen(tool, "udp", out, ("serve",))
+    sender = bench.run(tool, f"udp-send-{DATAGRAM}", where,
+                       stdin=bench.open(bench.input, "rb"))
+    size, end, now = 0, 0.0, time.monotonic()
+    while sender.process.poll() is None or now < end + QUIET:
+        time.sleep(0.001)
+        now = time.monotonic()
+        if os.fstat(out.fileno()).st_size != size:
+            size, end = os.fstat(out.fileno()).st_size, now
+        if now > bench.deadline:
+            raise Wrong(f"was not done in {TIMEOUT:.0f} s")
+    os.kill(listener.process.pid, signal.SIGTERM)
+    ends = [job.finish(bench.deadline) for job in (sender, listener)]
+    if warm and not datagrams_whole(bench):
+        raise Wrong("what arrived is not what was sent, in order")
+    count = -(-size // DATAGRAM)
+    if count == 0:
+        raise Wrong("nothing arrived")
+    return Sample((end - ends[0].start) / count,
+                  sum(report.cpu for report in ends) / count,
+                  tuple(report.rss for report in ends), size / SIZE)
+
+
+def datagrams_whole(bench):
+    """Whether each datagram that came was sent, and none came too early."""
+    with open(bench.input, "rb") as sent, open(bench.output, "rb") as came:
+        return all(any(datagram == other for other in blocks(sent))
+                   for datagram in blocks(came))
+
+
+def blocks(file):
+    return iter(lambda: file.read(DATAGRAM), b"")
+
+
 def startup(bench, tool, warm):
     """Connect, read a banner, exit; one after the other."""
     bench.pin()
@@ -406,7 +510,7 @@ def startup(bench, tool, warm):
 def pingpong(bench, tool, family, warm):
     """64 bytes there and back through the program's standard streams."""
     bench.pin()
-    where = bench.server(family, "echo")
+    where = bench.server(family, "udp-echo" if family == "udp" else "echo")
     verb = ("pingpong", TRIPS // 10 if warm else TRIPS, BUDGET_MS)
     report = bench.run(tool, family + "-talk", where,
                        verb=verb).finish(bench.deadline)
@@ -428,6 +532,8 @@ class Unit:
 SECONDS = Unit("wall s", "CPU s", "{:.3f}".format, "{:.3f}".format)
 STARTING = Unit("ms/run", "CPU ms", lambda s: f"{s * 1e3:.2f}",
                 lambda s: f"{s * 1e3:.2f}")
+SENDING = Unit("dgrams/s", "CPU us", lambda s: f"{1 / s:.0f}",
+               lambda s: f"{s * 1e6:.2f}")
 TRIPPING = Unit("trips/s", "CPU us", lambda s: f"{1 / s:.0f}",
                 lambda s: f"{s * 1e6:.1f}")
 
@@ -438,6 +544,7 @@ class Goal:
 
     'wall' and 'cpu': at least BOUND times as fast as the best of AGAINST:
     'any' peer, the 'plain' ones (as they come), or one by its name.
+    'share': at least BOUND times as much of what was sent arrives.
     'memory' (of each end) and 'binary': at most BOUND KiB.
     """
     what: str
@@ -459,6 +566,7 @@ class Row:
 
 
 MEMORY = Goal("memory", 4096)
+DEEP = Goal("memory", 8192)
 
 
 def transfer_row(family, source, sink, goals):
@@ -469,6 +577,15 @@ def transfer_row(family, source, sink, goals):
                transfer, (family, source, sink),
                (family + "-listen", family + "-send"), SECONDS,
                goals + [MEMORY])
+
+
+def datagrams_row(task, source, length, goal):
+    what = f"{length - 1}-byte lines" if task == "lines" else \
+        f"{length}-byte datagrams"
+    return Row(f"udp-{source}-{task}",
+               f"UDP, {what} from a {source}, {cut_size(length) >> 20} MiB",
+               datagrams_send, (task, source, length), (f"udp-send-{task}",),
+               SENDING, [Goal("wall", goal, f"socat -b{length}"), DEEP])
 
 
 LEVEL = [Goal("wall", 1.0), Goal("cpu", 1.0), Goal("wall", 1.8, "plain")]
@@ -490,6 +607,16 @@ ROWS = [
         ("tcp-talk",), TRIPPING, [Goal("wall", 1.0), MEMORY]),
     Row("unix-pingpong", "Unix, 64 bytes there and back", pingpong,
         ("unix",), ("unix-talk",), TRIPPING, [Goal("wall", 1.0), MEMORY]),
+    datagrams_row("1200", "file", DATAGRAM, 8.0),
+    Row("udp-file-file", f"UDP, {DATAGRAM}-byte datagrams, file to file, "
+        f"{SIZE >> 20} MiB: those that arrive", datagrams_deliver, (),
+        ("udp-listen", f"udp-send-{DATAGRAM}"), SENDING, [
+            Goal("wall", 2.5, f"socat -b{DATAGRAM}"),
+            Goal("share", 1.0, f"socat -b{DATAGRAM}"), DEEP]),
+    datagrams_row("200", "pipe", LINE, 5.0),
+    datagrams_row("lines", "pipe", LINE, 5.0),
+    Row("udp-pingpong", "UDP, 64 bytes there and back", pingpong, ("udp",),
+        ("udp-talk",), TRIPPING, [Goal("wall", 1.0), DEEP]),
 ]
 
 
@@ -559,7 +686,7 @@ def complaint(bench, wrong):
 
 def goal_asked(goal):
     whom = {"any": "the best peer", "plain": "the best peer as it comes"}
-    if goal.what in ("wall", "cpu"):
+    if goal.what in ("wall", "cpu", "share"):
         text = f"{goal.what} {goal.bound:g} x " \
                f"{whom.get(goal.against, goal.against)}"
     else:
@@ -586,7 +713,8 @@ def goal_reached(goal, cells):
     if goal.what == "binary":
         size = os.path.getsize(shutil.which(ours.tool.program)) / 1024
         return f"{size:.0f} KiB", size <= goal.bound
-    ratios = [(ratio(goal.what, ours, peer), peer.tool.name)
+    ratios = [(1 / ratio("share", ours, peer) if goal.what == "share" else
+               ratio(goal.what, ours, peer), peer.tool.name)
               for peer in goal_peers(goal, cells)]
     if not ratios:
         return "no such peer", None
@@ -613,6 +741,8 @@ def cell_line(row, cell, ours):
     if ours and ours is not cell:
         line += (f"{ratio('wall', ours, cell):>9.2f}"
                  f"{ratio('cpu', ours, cell):>8.2f}")
+    if cell.samples[0].share is not None:
+        line += f"  {cell.figure('share'):.0%} arrived"
     return line
 
 

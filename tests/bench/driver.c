@@ -14,6 +14,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/udp.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,6 +27,10 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+
+#ifndef UDP_GRO
+#define UDP_GRO	104	/* linux/udp.h, since Linux 5.0 */
+#endif
 
 #define BLOCK	131072	/* what cat reads and writes at a time */
 #define PING	64
@@ -120,6 +126,40 @@ static int verb_run(char **argv)
 		r.runs++;
 		r.end = now();
 	} while (r.runs < count && r.end < r.start + budget);
+	report_write(fd, &r);
+	return 0;
+}
+
+/*
+ * serve REPORT COMMAND...: the command until we are told to end it (SIGTERM),
+ * for servers that never end by themselves.  That it dies of it is no failure.
+ */
+static int verb_serve(char **argv)
+{
+	int fd = report_fd(argv[0]), number;
+	struct report r = { .start = now(), .runs = 1 };
+	sigset_t term, before;
+	pid_t pid;
+
+	sigemptyset(&term);
+	sigaddset(&term, SIGTERM);
+	sigaddset(&term, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &term, &before);
+	pid = fork();
+	if (pid < 0)
+		die("fork");
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		sigprocmask(SIG_SETMASK, &before, NULL);
+		execvp(argv[1], argv + 1);
+		die(argv[1]);
+	}
+	sigwait(&term, &number);
+	kill(pid, SIGTERM);
+	command_wait(pid, &r);
+	if (number == SIGTERM && r.status == 128 + SIGTERM)
+		r.status = 0;
+	r.end = now();
 	report_write(fd, &r);
 	return 0;
 }
@@ -256,6 +296,92 @@ static int verb_echo(char **argv)
 	return 1;
 }
 
+/* A UDP socket on 127.0.0.1; tells the port. */
+static int udp_open(void)
+{
+	struct sockaddr_in in = { .sin_family = AF_INET };
+	socklen_t len = sizeof(in);
+	int fd = socket(AF_INET, SOCK_DGRAM, 0);
+
+	in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	if (fd < 0 || bind(fd, (struct sockaddr *)&in, len) < 0 ||
+	    getsockname(fd, (struct sockaddr *)&in, &len) < 0)
+		die("udp");
+	printf("%d\n", ntohs(in.sin_port));
+	fflush(stdout);
+	return fd;
+}
+
+/* udp-echo: to whoever sends, what was sent. */
+static int verb_udp_echo(char **argv)
+{
+	int fd = udp_open();
+	struct sockaddr_in from;
+	socklen_t len = sizeof(from);
+	char buf[65536];
+	ssize_t n;
+
+	(void)argv;
+	do
+		n = recvfrom(fd, buf, sizeof(buf), 0,
+		    (struct sockaddr *)&from, &len);
+	while (n >= 0 && sendto(fd, buf, (size_t)n, 0,
+	    (struct sockaddr *)&from, len) >= 0);
+	die("udp-echo");
+	return 1;
+}
+
+/* Receives one datagram, or a run that was not cut; the length of each. */
+static ssize_t udp_receive(int fd, char *buf, size_t size, size_t *each)
+{
+	_Alignas(struct cmsghdr) char control[64];
+	struct iovec iov = { .iov_base = buf, .iov_len = size };
+	struct msghdr h = { .msg_iov = &iov, .msg_iovlen = 1,
+	    .msg_control = control, .msg_controllen = sizeof(control) };
+	ssize_t n = recvmsg(fd, &h, MSG_DONTWAIT);
+	struct cmsghdr *c = n < 0 ? NULL : CMSG_FIRSTHDR(&h);
+	int segment = 0;
+
+	if (c && c->cmsg_level == IPPROTO_UDP && c->cmsg_type == UDP_GRO)
+		memcpy(&segment, CMSG_DATA(c), sizeof(segment));
+	*each = segment > 0 ? (size_t)segment : n > 0 ? (size_t)n : 0;
+	return n;
+}
+
+/*
+ * udp-drain LENGTH: reads datagrams, as fast as the kernel hands them over,
+ * until standard input ends; tells how many came, their bytes, and how many
+ * were not LENGTH bytes long.
+ */
+static int verb_udp_drain(char **argv)
+{
+	static char buf[65536];
+	size_t wanted = (size_t)atol(argv[0]), each;
+	int fd = udp_open(), one = 1;
+	struct pollfd p[] = { { .fd = fd, .events = POLLIN },
+	    { .fd = 0, .events = POLLIN } };
+	long long count = 0, bytes = 0, odd = 0;
+	ssize_t n;
+
+	setsockopt(fd, IPPROTO_UDP, UDP_GRO, &one, sizeof(one));
+	while (poll(p, 2, -1) > 0) {
+		while ((n = udp_receive(fd, buf, sizeof(buf), &each)) >= 0) {
+			size_t last = each ? (size_t)n % each : 0;
+
+			count += n == 0 ? 1 : (n + (ssize_t)each - 1) /
+			    (ssize_t)each;
+			odd += each == wanted ? last != 0 :
+			    n == 0 ? 1 : (n + (ssize_t)each - 1) /
+			    (ssize_t)each;
+			bytes += n;
+		}
+		if (p[1].revents)
+			break;
+	}
+	printf("%lld %lld %lld\n", count, bytes, odd);
+	return 0;
+}
+
 /*
  * read PORT: connects and reads to the end.  Nothing that does this can start
  * and end with less.
@@ -277,16 +403,22 @@ static int verb_read(char **argv)
 	return n < 0;
 }
 
-/* fill BYTES: so many bytes to standard output. */
+/*
+ * fill BYTES [LENGTH]: so many bytes to standard output, in lines of LENGTH
+ * with their newline.
+ */
 static int verb_fill(char **argv)
 {
 	static char buf[BLOCK];
 	long long left = atoll(argv[0]);
-	size_t n;
+	size_t line = argv[1] ? (size_t)atol(argv[1]) : BLOCK;
+	size_t size = BLOCK / line * line, n;
 
 	memset(buf, 'x', sizeof(buf));
+	for (size_t at = line; argv[1] && at <= size; at += line)
+		buf[at - 1] = '\n';
 	for (; left > 0; left -= (long long)n) {
-		n = left < BLOCK ? (size_t)left : BLOCK;
+		n = left < (long long)size ? (size_t)left : size;
 		if (write_whole(1, buf, n) < 0)
 			return 1;
 	}
@@ -313,9 +445,12 @@ static const struct verb {
 	int (*run)(char **argv);
 } verbs[] = {
 	{ "run", 4, verb_run },
+	{ "serve", 2, verb_serve },
 	{ "pingpong", 4, verb_pingpong },
 	{ "banner", 0, verb_banner },
 	{ "echo", 0, verb_echo },
+	{ "udp-echo", 0, verb_udp_echo },
+	{ "udp-drain", 1, verb_udp_drain },
 	{ "read", 1, verb_read },
 	{ "fill", 1, verb_fill },
 	{ "drain", 0, verb_drain },

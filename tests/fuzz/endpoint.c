@@ -100,8 +100,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		check_error(error);
 	else if (endpoint.kind == ENDPOINT_UNIX)
 		check_path(&endpoint, text);
-	else
+	else if (endpoint.kind == ENDPOINT_HOST)
 		check_host(&endpoint, text);
+	else	/* numbers, which have no text to point to */
+		check(endpoint.fd >= 0 && endpoint.path == NULL);
 	if (endpoint.kind == ENDPOINT_HOST &&
 	    endpoint_needs_brackets(&endpoint, error))
 		check_proposal(&endpoint, error);

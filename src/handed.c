@@ -1,0 +1,55 @@
+/*
+ * handed.c: a socket that was open when we were started
+ */
+#include "handed.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+
+#include "diag.h"
+
+static int
+get(int fd, int option, int *value)
+{
+	socklen_t length = sizeof(*value);
+
+	return getsockopt(fd, SOL_SOCKET, option, value, &length);
+}
+
+/* The family by its name: what every system has. */
+static int
+family_of_fd(int fd)
+{
+	struct address own = { .length = sizeof(own.storage) };
+
+	if (getsockname(fd, &own.sa, &own.length) == -1)
+		return -1;
+	return own.sa.sa_family;
+}
+
+enum cause
+handed_inspect(int fd, struct handed *out)
+{
+	int listening = 0;
+
+	*out = (struct handed){ .fd = fd };
+	out->family = family_of_fd(fd);
+	if (out->family == -1 || get(fd, SO_TYPE, &out->type) == -1) {
+		diag_error("descriptor %d is not a socket: %s", fd,
+			   diag_strerror(errno));
+		return CAUSE_LOCAL;
+	}
+#ifdef SO_PROTOCOL
+	(void)get(fd, SO_PROTOCOL, &out->protocol);
+#endif
+	out->listening = get(fd, SO_ACCEPTCONN, &listening) == 0 &&
+	    listening != 0;
+	out->peer.length = sizeof(out->peer.storage);
+	out->connected = !out->listening &&
+	    getpeername(fd, &out->peer.sa, &out->peer.length) == 0;
+	if (!out->connected)
+		out->peer.length = 0;
+	else
+		address_unmap(&out->peer);
+	return CAUSE_NONE;
+}
