@@ -243,7 +243,8 @@ s.send(b"honest")
 put(s.getsockname()[1])' "$port"
 	finish s
 	expect_status 0
-	local from="127.0.0.1 $(cat got)"
+	local from
+	from="127.0.0.1 $(cat got)"
 	cat >expected <<-END
 	$from	x\\x0A127.0.0.9 1\\x09forged\\x5Cx0a\\x0D\\x1B[2J\\x00\\x7F
 	$from	honest

@@ -69,7 +69,7 @@ listen_here() {
 	wait_for_text s.out '	hello'
 	say s answer
 	wait_for_text d.out " $port	answer"
-	! grep -q ff15 d.out
+	run ! grep -q ff15 d.out
 }
 
 @test "one listener joins groups of both versions" {
@@ -92,7 +92,7 @@ listen_here() {
 	expect_status 0
 	try in_netns sc -u -q 0 239.1.2.3 "$port" <<<ours
 	wait_for_text s.out ours
-	! grep -q other s.out
+	run ! grep -q other s.out
 }
 
 python_in_two_joins() {
@@ -116,7 +116,7 @@ wait_for("over")' "$1"
 	try in_netns sc -u -q 0 -s 192.0.2.11 239.1.2.3 "$port" <<<ours
 	expect_status 0
 	wait_for_text s.out '^192\.0\.2\.11 [0-9]+	ours'
-	! grep -q other s.out
+	run ! grep -q other s.out
 }
 
 @test "IPv6: a source and an interface" {
@@ -128,7 +128,7 @@ wait_for("over")' "$1"
 	try in_netns sc -u -q 0 -s fd00:a::1 ff35::123%link0 "$port" <<<ours
 	expect_status 0
 	wait_for_text s.out '^fd00:a::1 [0-9]+	ours'
-	! grep -q other s.out
+	run ! grep -q other s.out
 }
 
 @test "%IFACE: joined there and not elsewhere" {
@@ -142,7 +142,7 @@ for address in "192.0.2.1", "198.51.100.1":
                  socket.inet_aton(address))
     s.sendto(address.encode(), ("239.1.2.3", int(args[0])))' "$port"
 	wait_for_text s.out '	198\.51\.100\.1'
-	! grep -q '	192' s.out
+	run ! grep -q '	192' s.out
 }
 
 @test "--interface: joined there, and sent there" {
@@ -154,7 +154,7 @@ for address in "192.0.2.1", "198.51.100.1":
 	try in_netns sc -u -q 0 --interface link1 239.1.2.3 "$port" <<<here
 	expect_status 0
 	wait_for_text s.out '^198\.51\.100\.1 [0-9]+	here'
-	! grep -q there s.out
+	run ! grep -q there s.out
 }
 
 @test "--multicast-ttl: 1 unless told otherwise" {
@@ -182,7 +182,7 @@ for _ in range(2):
 	expect_status 0
 	try in_netns sc -u -q 0 --multicast-loop yes 239.1.2.3 "$port" <<<loud
 	wait_for_text s.out loud
-	! grep -q silent s.out
+	run ! grep -q silent s.out
 }
 
 @test "IPv6: --multicast-loop and --multicast-ttl" {
@@ -193,7 +193,7 @@ for _ in range(2):
 	try in_netns sc -u -q 0 --multicast-ttl 3 ff15::123%link0 "$port" <<<loud
 	expect_status 0
 	wait_for_text s.out loud
-	! grep -q silent s.out
+	run ! grep -q silent s.out
 }
 
 @test "two listeners to a group share the port" {

@@ -12,6 +12,7 @@ ready(l)
 c, _ = l.accept()
 '
 
+# shellcheck disable=SC2034 # of messages.bash
 reader='
 while True:
     data, _, flags, _ = c.recvmsg(MOST)

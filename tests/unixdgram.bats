@@ -114,7 +114,7 @@ s.send(b"I have a name")
 put(s.recv(MOST))'
 	expect_text got $'b\'answer\'\n'
 	expect_text s.out $'who am I\nI have a name\n'
-	! grep -q failed s.err
+	run ! grep -q failed s.err
 }
 
 @test "a nameless one after a named one: input is held, nothing spins" {
