@@ -64,9 +64,10 @@ enum moved channel_write(struct channel *channel, const void *data,
 			 size_t size, size_t *put);
 
 /*
- * Closes it (a socket after shutdown(SHUT_WR)), keeping descriptors 0 to 2 occupied by /dev/null so that no
- * later socket takes their place. Returns 0, or -1 with errno where the file
- * system says only now that data was lost (close(2)).
+ * Closes it (a socket after shutdown(SHUT_WR)), keeping descriptors 0 to 2
+ * occupied by /dev/null so that no later socket takes their place. Returns 0,
+ * or -1 with errno where the file system says only now that data was lost
+ * (close(2)).
  */
 int channel_close(struct channel *channel);
 

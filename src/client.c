@@ -53,9 +53,7 @@ client_connected(void *owner, int fd, const struct address *peer,
 				       run->options->group_count,
 				       run->options->interface);
 	}
-	if (run_guard(run, &client->path) == -1)
-		run_end_failed(run, "watching signals");
-	else if (cause != CAUSE_NONE)
+	if (cause != CAUSE_NONE)
 		run_end(run, outcome_of(cause));
 	else
 		run_connection(run, &connection);
@@ -92,6 +90,12 @@ client_dial(struct client *client)
 		.bound = &client->path,
 	};
 
+	/* It will bind the path that -s says. */
+	if (options->family == AF_UNIX && options->source_host != NULL &&
+	    run_guard(client->run, &client->path) == -1) {
+		run_end_failed(client->run, "watching signals");
+		return;
+	}
 	client->dial = dial_start(client->run->loop, &request);
 	if (client->dial == NULL)
 		run_end_failed(client->run, "starting to connect");

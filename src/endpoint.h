@@ -41,9 +41,9 @@ struct endpoint {
 /*
  * Takes apart one operand: HOST, HOST:PORT, [ADDR6]:PORT, ADDR6, :PORT,
  * tcp:HOST:PORT, udp:HOST:PORT, unix:PATH, unix:@NAME, vsock:CID:PORT, fd:N,
- * or anything with a '/' in it (a path). A bare "HOST" and a bare "PORT" look alike: it is left
- * in `host`, and the caller knows. `text` must outlive `out`. Returns 0, or
- * -1 with one line for the user in `error`.
+ * or anything with a '/' in it (a path). A bare "HOST" and a bare "PORT" look
+ * alike: it is left in `host`, and the caller knows. `text` must outlive
+ * `out`. Returns 0, or -1 with one line for the user in `error`.
  */
 int endpoint_parse(const char *text, struct endpoint *out,
 		   char error[ENDPOINT_ERROR]);

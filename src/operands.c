@@ -84,13 +84,17 @@ settle_family(struct options *options, char error[OPERANDS_ERROR])
 	int family = family_of_kind(options->endpoint.kind);
 
 	if (family != AF_UNSPEC) {
-		if (options->family != AF_UNSPEC && options->family != family)
+		if (options->family != AF_UNSPEC && options->family != family &&
+		    family_by_number(family) != NULL)
 			return complain(error, "the endpoint is of family %s, "
 			    "which excludes family %s",
 			    family_by_number(family)->name,
 			    family_by_number(options->family)->name);
 		options->family = family;
 	}
+	if (options->family != AF_UNSPEC &&
+	    family_by_number(options->family) == NULL)
+		return complain(error, "this build has no vsock sockets");
 	/* There is no raw socket for both versions of IP. */
 	if (options->family == AF_UNSPEC && options->listen &&
 	    options->endpoint.host[0] == '\0' &&

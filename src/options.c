@@ -225,8 +225,9 @@ store_family(struct options *options, const struct row *row,
 	const struct family *family = family_by_name(value);
 
 	if (family == NULL)
-		return complain(error, "is inet, inet6, unix, vsock or packet, "
-				"not %s", value);
+		return complain(error, "is inet, inet6%s, not %s",
+				SOCKCAT_LINUX ? ", unix, vsock or packet" :
+				" or unix", value);
 	*(int *)member(options, row) = family->number;
 	return 0;
 }

@@ -105,8 +105,6 @@ run_guard(struct run *run, struct unixpath *path)
 {
 	size_t i;
 
-	if (!path->ours)
-		return 0;
 	run->guarded = path;
 	for (i = 0; i < RUN_SIGNALS; i++) {
 		run->signals[i] = (struct signal_watch){

@@ -59,9 +59,10 @@ void run_end_failed(struct run *run, const char *what);
 void run_connection(struct run *run, const struct connection *connection);
 
 /*
- * Removes the path of a Unix socket of ours before a signal ends the run;
- * without one there is nothing to do before that, and the signals keep their
- * defaults. `path` must live as long as the run. Returns 0, or -1 with errno.
+ * From now on, before a signal ends the run, removes the path of a Unix
+ * socket if it is ours then. Where there never is one, do not call it: the
+ * signals keep their defaults. `path` must live as long as the run. Returns
+ * 0, or -1 with errno.
  */
 int run_guard(struct run *run, struct unixpath *path);
 

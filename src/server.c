@@ -235,7 +235,8 @@ server_listening(struct server *server)
 	/* From here on signals wait for us; opening a FIFO could not end. */
 	if (cause != CAUSE_NONE)
 		run_end(server->run, outcome_of(cause));
-	else if (run_guard(server->run, &server->listening.path) == -1)
+	else if (server->listening.path.ours &&
+		 run_guard(server->run, &server->listening.path) == -1)
 		run_end_failed(server->run, "watching signals");
 	else if (server->type == SOCK_STREAM ||
 		 server->type == SOCK_SEQPACKET)
