@@ -545,7 +545,11 @@ except TimeoutError:
 	make_netns
 	try in_netns sc -u 192.0.2.1 9 <<<hello
 	expect_error 6 'unreachable'
-	# Reached by a route, and a host that nobody answers for.
+}
+
+@test "a host that nobody answers for is status 6" {
+	need_linux_build
+	make_netns
 	ip -n "$netns" link add one type veth peer name two
 	ip -n "$netns" link set two up
 	ip -n "$netns" link set one up

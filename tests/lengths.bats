@@ -90,6 +90,7 @@ for length in 3, 65508, 100000, 4:
 }
 
 @test "what the kernel refuses as too long is told, and the rest is sent" {
+	need_linux_build
 	# Not fragmented, and longer than the way there takes.
 	make_netns
 	ip -n "$netns" link set lo mtu 1500
@@ -160,4 +161,38 @@ raw(b"".join(line + b"\n" for line in lines))'
 	python_now 'raw(b"".join(struct.pack("!H", 200) + b"%0199d\n" % i
 for i in range(500)))'
 	expect_same s.out got
+}
+
+@test "the way turns out to be narrow: what was lost is told, the rest is sent" {
+	need_linux_build
+	make_netns
+	local here=$netns
+	make_netns
+	local router=$netns
+	make_netns
+	local far=$netns
+	ip link add one netns "$here" type veth peer name two netns "$router"
+	ip link add three netns "$router" type veth peer name four netns "$far"
+	ip -n "$here" address add 192.0.2.1/24 dev one
+	ip -n "$router" address add 192.0.2.2/24 dev two
+	ip -n "$router" address add 198.51.100.1/24 dev three
+	ip -n "$far" address add 198.51.100.2/24 dev four
+	ip -n "$here" link set one up
+	ip -n "$router" link set two up
+	ip -n "$router" link set three up mtu 1000
+	ip -n "$far" link set four up mtu 1000
+	ip -n "$here" route add default via 192.0.2.2
+	ip -n "$far" route add default via 198.51.100.1
+	ip netns exec "$router" sysctl -qw net.ipv4.ip_forward=1
+	PYTHON_WHERE=in_netns python p '
+s = new()
+s.bind(("", 0))
+ready(s)
+put([s.recv(MOST)[:1] for _ in range(2)])'
+	python_now 'raw(b"a" * 1400 + b"\nb\n" + b"c" * 1400 + b"\n")'
+	netns=$here
+	try in_netns sc -u --lines -i 0.3 -q 0.1 198.51.100.2 "$port" <got
+	expect_error 1 'a message was lost: Message too long'
+	finish p
+	expect_text out "[b'b', b'c']"$'\n'
 }

@@ -146,6 +146,7 @@ for address in "192.0.2.1", "198.51.100.1":
 }
 
 @test "--interface: joined there, and sent there" {
+	need_linux_build
 	join_hosts link1 198.51.100 fd00:b
 	in_two listen_here s -4 --interface link1 --multicast 239.1.2.3 0
 	netns=$one
@@ -244,6 +245,7 @@ for _ in range(2):
 }
 
 @test "-b: a broadcast is heard, and who answers is heard" {
+	need_linux_build
 	local where
 	netns=$two
 	in_netns_python p '
@@ -283,6 +285,7 @@ for _ in range(2):
 }
 
 @test "--interface: only what comes and goes there" {
+	need_linux_build
 	start s in_netns sc -l -u --port-file s.port --interface link0 \
 		--lines 0
 	wait_until port_file_or_gone s

@@ -37,6 +37,7 @@ put(s.recv(MOST))'
 }
 
 @test "vsock, where the kernel has it" {
+	need_linux_build
 	if listen_open s -v vsock:1:0 2>/dev/null; then
 		start c sc "vsock:1:$port" <<<hello
 		wait_for_output s hello
@@ -49,6 +50,7 @@ put(s.recv(MOST))'
 }
 
 @test "vsock has no datagrams here: one line, status 1" {
+	need_linux_build
 	! "$PYTHON" -c 'import socket
 socket.socket(socket.AF_VSOCK, socket.SOCK_DGRAM)' 2>/dev/null ||
 		skip 'it has'

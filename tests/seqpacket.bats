@@ -12,15 +12,6 @@ ready(l)
 c, _ = l.accept()
 '
 
-# shellcheck disable=SC2034 # of messages.bash
-reader='
-while True:
-    data, _, flags, _ = c.recvmsg(MOST)
-    if not data:
-        break
-    put(data)
-'
-
 @test "connect: messages both ways, and both ends" {
 	python p "$server"'
 c.send(b"one")
