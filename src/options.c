@@ -886,7 +886,8 @@ options_each(void (*visit)(const struct option_summary *summary,
 _Noreturn static void
 shown(int result)
 {
-	if (result == -1 || fflush(stdout) == EOF) {
+	/* What failed before the last flush only the stream remembers. */
+	if (fflush(stdout) == EOF || ferror(stdout) != 0 || result == -1) {
 		diag_error("write to standard output failed: %s",
 			   diag_strerror(errno));
 		outcome_exit(outcome_of(CAUSE_LOCAL));
