@@ -231,7 +231,16 @@ keep_last(struct exchange *exchange, const struct message *message)
 	};
 }
 
-/* The next message is too long, or an earlier one was for the way it took. */
+/* It was not the next message that was too long for the way it took. */
+static void
+earlier_lost(struct exchange *exchange)
+{
+	exchange->doubted = false;
+	message_lost(exchange, "a message was lost: %s",
+		     diag_strerror(EMSGSIZE));
+}
+
+/* The next message is too long, or an earlier one was. */
 static void
 send_too_long(struct exchange *exchange)
 {
@@ -334,7 +343,8 @@ up_send(struct exchange *exchange)
 	if (sent > 0) {
 		keep_last(exchange, next);
 		exchange_moved(exchange);
-		exchange->doubted = false;
+		if (exchange->doubted)
+			earlier_lost(exchange);
 		if (!exchange->again)
 			exchange->input.cut_sent += sent;
 		exchange->again = false;
@@ -441,8 +451,7 @@ receive_failed(struct exchange *exchange, int error)
 	char text[ADDRESS_TEXT];
 
 	if (error == EMSGSIZE) {
-		message_lost(exchange, "a message was lost: %s",
-			     diag_strerror(error));
+		earlier_lost(exchange);
 		return true;
 	}
 	if (exchange->role == EXCHANGE_LISTENER)

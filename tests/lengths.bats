@@ -188,11 +188,16 @@ for i in range(500)))'
 s = new()
 s.bind(("", 0))
 ready(s)
-put([s.recv(MOST)[:1] for _ in range(2)])'
-	python_now 'raw(b"a" * 1400 + b"\nb\n" + b"c" * 1400 + b"\n")'
+put([s.recv(MOST)[:1] for _ in range(3)])'
 	netns=$here
+	# The one behind it hears of it, or the wait for that one does.
+	python_now 'raw(b"a" * 1300 + b"\n" + b"b" * 1400 + b"\n")'
+	try in_netns sc -u --lines -q 0.1 198.51.100.2 "$port" <got
+	expect_error 1 'a message was lost: Message too long'
+	ip -n "$here" route flush cache
+	python_now 'raw(b"a" * 1400 + b"\nc\n" + b"d" * 1400 + b"\n")'
 	try in_netns sc -u --lines -i 0.3 -q 0.1 198.51.100.2 "$port" <got
 	expect_error 1 'a message was lost: Message too long'
 	finish p
-	expect_text out "[b'b', b'c']"$'\n'
+	expect_text out "[b'b', b'c', b'd']"$'\n'
 }
