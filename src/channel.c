@@ -30,7 +30,7 @@ channel_open(struct channel *channel, int fd)
 	struct stat status;
 
 	*channel = (struct channel){
-		.fd = fd, .kind = CHANNEL_OTHER, .shared_fd = -1,
+		.fd = fd, .kind = CHANNEL_OTHER, .shared_fd = -1, .place = -1,
 	};
 	if (fstat(fd, &status) == -1)
 		return;
@@ -51,8 +51,14 @@ void
 channel_socket(struct channel *channel, int fd)
 {
 	*channel = (struct channel){
-		.fd = fd, .kind = CHANNEL_SOCKET, .shared_fd = -1,
+		.fd = fd, .kind = CHANNEL_SOCKET, .shared_fd = -1, .place = -1,
 	};
+}
+
+void
+channel_read_from(struct channel *channel, int64_t place)
+{
+	channel->place = place;
 }
 
 bool
@@ -141,6 +147,18 @@ read_ready(struct channel *channel, void *data, size_t size, size_t *got)
 	return moved;
 }
 
+static enum moved
+read_file(struct channel *channel, void *data, size_t size, size_t *got)
+{
+	enum moved moved;
+
+	if (channel->place == -1)
+		return moved_of(read(channel->fd, data, size), got);
+	moved = moved_of(pread(channel->fd, data, size, channel->place), got);
+	channel->place += (int64_t)*got;
+	return moved;
+}
+
 enum moved
 channel_read(struct channel *channel, void *data, size_t size, size_t *got)
 {
@@ -149,7 +167,7 @@ channel_read(struct channel *channel, void *data, size_t size, size_t *got)
 		return moved_of(recv(channel->fd, data, size, MSG_DONTWAIT),
 				got);
 	case CHANNEL_FILE:
-		return moved_of(read(channel->fd, data, size), got);
+		return read_file(channel, data, size, got);
 	case CHANNEL_PIPE:
 #if SOCKCAT_LINUX
 	{

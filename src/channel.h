@@ -12,6 +12,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 /* What happened; how many bytes is a separate matter. */
@@ -33,6 +34,11 @@ enum channel_kind {
 struct channel {
 	int fd;			/* -1 once closed */
 	enum channel_kind kind;
+	/*
+	 * A file's place from which to read next, apart from the
+	 * descriptor's own; -1: that one (channel_read_from()).
+	 */
+	int64_t place;
 	/* channel.c's own: */
 	int shared_fd;		/* where fd is our own opening of it; else -1 */
 	bool master;		/* of a pseudo-terminal */
@@ -45,6 +51,12 @@ void channel_open(struct channel *channel, int fd);
 
 /* The same for what is known to be a socket. */
 void channel_socket(struct channel *channel, int fd);
+
+/*
+ * Reads a regular file from `place` on, as pread(2) does, whoever else reads
+ * it through the same descriptor.
+ */
+void channel_read_from(struct channel *channel, int64_t place);
 
 /* False for a terminal of which we are not the foreground job. */
 bool channel_in_foreground(const struct channel *channel);

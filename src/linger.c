@@ -16,6 +16,9 @@
 #define LOOK_FIRST (1 * MILLISECOND)
 #define LOOK_LAST (50 * MILLISECOND)
 
+/* How long a peer may acknowledge nothing, where it is given a grace. */
+#define STALL_LIMIT (60 * SECOND)
+
 /* Bytes to discard at once, and how often before looking at the queue. */
 #define DISCARD_SIZE 16384
 #define DISCARD_TURNS 64
@@ -42,6 +45,8 @@ linger_open(struct lingering *linger, struct loop *loop, int fd, int family)
 	linger->fd = fd;
 	linger->acknowledges = family != AF_UNIX;
 	linger->look = LOOK_FIRST;
+	linger->grace = 0;
+	linger->error = 0;
 	linger->watch = (struct watch){ .fd = fd, .ready = linger_ready };
 	linger->timer = (struct timer){ .expired = linger_expired };
 }
@@ -75,18 +80,24 @@ linger_discard(struct lingering *linger)
 			return 0;
 		linger->no_more = true;
 		loop_unwatch(linger->loop, &linger->watch);
-		return got == -1 ? errno : 0;
+		linger->error = got == -1 ? errno : 0;
+		return linger->error;
 	}
 	return 0;
 }
 
-/* After the peer's end reading does not tell of a reset: the socket does. */
+/*
+ * After the peer's end reading does not tell of a reset: the socket does, but
+ * only once, so that what reading told is remembered.
+ */
 static int
 linger_error(const struct lingering *linger)
 {
 	int error = 0;
 	socklen_t length = sizeof(error);
 
+	if (linger->error != 0)
+		return linger->error;
 	(void)getsockopt(linger->fd, SOL_SOCKET, SO_ERROR, &error, &length);
 	return error;
 }
@@ -98,30 +109,52 @@ linger_end(struct lingering *linger, enum linger_end end, int error)
 	linger->ended(linger, end, error);
 }
 
+/* When to stop waiting, the peer's acknowledgements being what they are. */
+static int64_t
+linger_patience(struct lingering *linger, uint64_t queued)
+{
+	int64_t patience = queued == 0 ? linger->grace : STALL_LIMIT;
+
+	if (linger->grace == 0)
+		return linger->until;
+	if (queued != linger->queued) {
+		linger->queued = queued;
+		linger->moved = clock_now();
+	}
+	return linger->moved + patience < linger->until ?
+	    linger->moved + patience : linger->until;
+}
+
 /* Looks whether all has arrived, or it is time to stop waiting for that. */
 static void
 linger_look(struct lingering *linger)
 {
 	int error = linger->no_more ? 0 : linger_discard(linger);
-	bool all = linger_unacknowledged(linger) == 0;
-	int64_t next;
+	uint64_t queued = linger_unacknowledged(linger);
+	int64_t until = linger_patience(linger, queued), next = until;
+	bool all = queued == 0;
 
 	if (error == 0 && !all && linger->no_more)
 		error = linger_error(linger);
-	if (error != 0) {
+	/* Who had everything may well reset what we did not want to hear. */
+	if (error != 0 && !(all && linger->grace > 0)) {
 		linger_end(linger, LINGER_BROKE, error);
 		return;
 	}
-	if (all || clock_now() >= linger->until) {
+	if ((all && (linger->grace == 0 || linger->no_more)) ||
+	    clock_now() >= until) {
 		linger_end(linger, all ? LINGER_ACKNOWLEDGED :
 			   LINGER_TIMED_OUT, 0);
 		return;
 	}
-	next = clock_after(linger->look);
-	if (linger->look < LOOK_LAST)
-		linger->look *= 2;
+	/* The peer's end is an event; an acknowledgement is none. */
+	if (!all) {
+		next = clock_after(linger->look);
+		if (linger->look < LOOK_LAST)
+			linger->look *= 2;
+	}
 	loop_timer(linger->loop, &linger->timer,
-		   next < linger->until ? next : linger->until);
+		   next < until ? next : until);
 }
 
 void
@@ -129,6 +162,7 @@ linger_start(struct lingering *linger, bool no_more, int64_t until)
 {
 	linger->no_more = no_more;
 	linger->until = until;
+	linger->queued = UINT64_MAX;	/* not looked at yet */
 	if (!no_more)
 		(void)loop_watch(linger->loop, &linger->watch, POLLIN);
 	linger_look(linger);

@@ -5,6 +5,10 @@
  * the kernel reset the connection and throw its send queue away (RFC 1122,
  * 4.2.2.13). So what comes is read and discarded until the peer has
  * acknowledged everything, the half-close included (SIOCOUTQ in tcp(7)).
+ *
+ * Where the peer may have more to say than we want to hear (a client's
+ * request that a canned answer does not wait for), even that is too early:
+ * then its end is waited for as well, for a while (`grace`).
  */
 #ifndef LINGER_H
 #define LINGER_H
@@ -29,7 +33,16 @@ struct lingering {
 	 */
 	void (*ended)(struct lingering *linger, enum linger_end end, int error);
 	bool no_more;		/* nothing more will come to be discarded */
+	/*
+	 * How long, once all is acknowledged, to wait for the peer's end; 0
+	 * (which linger_open() sets): not at all. With a grace, a peer that
+	 * acknowledges nothing for a minute is given up.
+	 */
+	int64_t grace;
 	/* linger.c's own: */
+	int64_t moved;		/* when an acknowledgement was last seen */
+	uint64_t queued;	/* what was not acknowledged then */
+	int error;		/* that reading ended with */
 	bool acknowledges;	/* what is sent is acknowledged, later */
 	int64_t until, look;
 	struct watch watch;

@@ -401,10 +401,14 @@ static enum moved
 sendfile_fill(struct store *store, struct channel *source,
 	      struct channel *drain, struct filled *filled)
 {
-	ssize_t count = sendfile(drain->fd, source->fd, NULL,
+	off_t place = source->place;
+	ssize_t count = sendfile(drain->fd, source->fd,
+				 place != -1 ? &place : NULL,
 				 store->row->size);
 	enum moved moved = moved_of(count, &filled->got);
 
+	if (source->place != -1)
+		source->place = place;
 	filled->put = filled->got;
 	filled->more = filled->got == store->row->size;
 	/* A file is always ready; what stopped it was the socket. */
