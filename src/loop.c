@@ -3,10 +3,15 @@
  *
  * Theory of operation. Watches stand in two parallel arrays, one of them
  * being what poll(2) takes, so that changing an interest costs no system
- * call and waiting costs one. Timers stand in a binary heap. Signals that
- * somebody watches are blocked except while ppoll(2) waits, so a handler
- * (which only sets a flag) can never run between looking at the flag and
- * going to sleep.
+ * call and waiting costs one. That is best for a few; what each of thousands
+ * of idle clients would cost at every wait is too much. So only the first few
+ * watches are near; all others are far: an epoll(7) instance has them, which
+ * is itself a near watch and costs nothing while they are idle. Where there
+ * is no epoll, or where it refuses a descriptor (a file), all are near.
+ *
+ * Timers stand in a binary heap. Signals that somebody watches are blocked
+ * except while ppoll(2) waits, so a handler (which only sets a flag) can
+ * never run between looking at the flag and going to sleep.
  *
  * A callback may remove any watch. Removing one moves the last watch into
  * its place; because the arrays are walked from the end and an entry's
@@ -23,10 +28,34 @@
 #include "clock.h"
 #include "compat.h"
 
+#if SOCKCAT_LINUX
+#include <sys/epoll.h>
+#include <unistd.h>
+
+/* Up to so many watches poll(2) costs less than epoll(7). */
+#define NEAR_MOST 16
+
+/* Events of far watches that are taken at once. */
+#define FAR_BATCH 64
+
+/* The slot of a watch that is far. */
+#define FAR SIZE_MAX
+
+struct far {
+	struct watch watch;	/* of the epoll instance; fd -1: none yet */
+	struct epoll_event batch[FAR_BATCH];
+	int count, next;	/* of `batch`; what is not yet called */
+};
+#endif
+
 struct loop {
 	struct pollfd *polls;
 	struct watch **watches;
 	size_t watch_count, watch_room;
+
+#if SOCKCAT_LINUX
+	struct far far;
+#endif
 
 	struct timer **timers;	/* a heap: the earliest first */
 	size_t timer_count, timer_room;
@@ -58,6 +87,9 @@ loop_new(void)
 	sigprocmask(SIG_BLOCK, &block, &loop->waiting);
 	sigaddset(&loop->waiting, SIGPIPE);
 	sigaddset(&loop->waiting, SIGTTIN);
+#if SOCKCAT_LINUX
+	loop->far.watch.fd = -1;
+#endif
 	return loop;
 }
 
@@ -66,6 +98,10 @@ loop_free(struct loop *loop)
 {
 	if (loop == NULL)
 		return;
+#if SOCKCAT_LINUX
+	if (loop->far.watch.fd != -1)
+		(void)close(loop->far.watch.fd);
+#endif
 	free(loop->polls);
 	free(loop->watches);
 	free(loop->timers);
@@ -94,8 +130,8 @@ watches_grow(struct loop *loop)
 	return 0;
 }
 
-int
-loop_watch(struct loop *loop, struct watch *watch, short events)
+static int
+near_watch(struct loop *loop, struct watch *watch, short events)
 {
 	if (watch->slot == 0) {
 		if (watches_grow(loop) == -1)
@@ -109,21 +145,131 @@ loop_watch(struct loop *loop, struct watch *watch, short events)
 	return 0;
 }
 
-void
-loop_unwatch(struct loop *loop, struct watch *watch)
+static void
+near_unwatch(struct loop *loop, struct watch *watch)
 {
-	size_t hole, last;
+	size_t hole = watch->slot - 1;
+	size_t last = --loop->watch_count;
 
-	if (watch->slot == 0)
-		return;
-	hole = watch->slot - 1;
-	last = --loop->watch_count;
 	if (hole != last) {
 		loop->polls[hole] = loop->polls[last];
 		loop->watches[hole] = loop->watches[last];
 		loop->watches[hole]->slot = hole + 1;
 	}
 	watch->slot = 0;
+}
+
+#if SOCKCAT_LINUX
+
+/* Calls who is ready of the far ones. */
+static void
+far_ready(struct watch *self, short events)
+{
+	struct far *far = container_of(self, struct far, watch);
+	struct loop *loop = container_of(far, struct loop, far);
+
+	(void)events;
+	far->count = epoll_wait(far->watch.fd, far->batch, FAR_BATCH, 0);
+	for (far->next = 0; far->next < far->count && !loop->stopped;) {
+		const struct epoll_event *event = &far->batch[far->next++];
+		struct watch *watch = event->data.ptr;
+
+		/* EPOLLIN … have the numbers of POLLIN … (epoll_ctl(2)). */
+		if (watch != NULL)
+			watch->ready(watch, (short)event->events);
+	}
+	far->count = 0;
+}
+
+/* The epoll instance, made when it is first needed. 0, or -1: none. */
+static int
+far_open(struct loop *loop)
+{
+	struct watch *watch = &loop->far.watch;
+
+	if (watch->fd != -1)
+		return 0;
+	watch->fd = epoll_create1(EPOLL_CLOEXEC);
+	watch->ready = far_ready;
+	if (watch->fd != -1 && near_watch(loop, watch, POLLIN) == 0)
+		return 0;
+	if (watch->fd != -1)
+		(void)close(watch->fd);
+	watch->fd = -1;
+	return -1;
+}
+
+/* Whether a watch that is to be set belongs with the far ones, and is there. */
+static bool
+far_add(struct loop *loop, struct watch *watch, short events)
+{
+	struct epoll_event event = {
+		.events = (unsigned short)events, .data.ptr = watch,
+	};
+
+	if (loop->watch_count < NEAR_MOST || far_open(loop) == -1 ||
+	    epoll_ctl(loop->far.watch.fd, EPOLL_CTL_ADD, watch->fd,
+		      &event) == -1)
+		return false;
+	watch->slot = FAR;
+	watch->events = events;
+	return true;
+}
+
+static int
+far_change(struct loop *loop, struct watch *watch, short events)
+{
+	struct epoll_event event = {
+		.events = (unsigned short)events, .data.ptr = watch,
+	};
+
+	if (watch->events == events)
+		return 0;
+	watch->events = events;
+	return epoll_ctl(loop->far.watch.fd, EPOLL_CTL_MOD, watch->fd,
+			 &event);
+}
+
+static void
+far_unwatch(struct loop *loop, struct watch *watch)
+{
+	struct far *far = &loop->far;
+	int i;
+
+	(void)epoll_ctl(far->watch.fd, EPOLL_CTL_DEL, watch->fd, NULL);
+	watch->slot = 0;
+	/* What it was to be called for is not its own any more. */
+	for (i = far->next; i < far->count; i++)
+		if (far->batch[i].data.ptr == watch)
+			far->batch[i].data.ptr = NULL;
+}
+
+#endif
+
+int
+loop_watch(struct loop *loop, struct watch *watch, short events)
+{
+#if SOCKCAT_LINUX
+	if (watch->slot == FAR)
+		return far_change(loop, watch, events);
+	if (watch->slot == 0 && far_add(loop, watch, events))
+		return 0;
+#endif
+	return near_watch(loop, watch, events);
+}
+
+void
+loop_unwatch(struct loop *loop, struct watch *watch)
+{
+	if (watch->slot == 0)
+		return;
+#if SOCKCAT_LINUX
+	if (watch->slot == FAR) {
+		far_unwatch(loop, watch);
+		return;
+	}
+#endif
+	near_unwatch(loop, watch);
 }
 
 static void
@@ -294,7 +440,8 @@ loop_run(struct loop *loop)
 		run_timers(loop);
 		if (loop->stopped)
 			break;
-		if (loop->watch_count == 0 && loop->timer_count == 0) {
+		if (loop->watch_count == 0 && loop->timer_count == 0 &&
+		    loop->signals == NULL) {
 			errno = EDEADLK;	/* nothing could ever happen */
 			return -1;
 		}

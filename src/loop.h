@@ -24,7 +24,8 @@ struct watch {
 	int fd;
 	void (*ready)(struct watch *watch, short events);
 	/* the loop's own: */
-	size_t slot;		/* 1 + index; 0: not watched */
+	size_t slot;		/* 1 + index; 0: not watched; or FAR */
+	short events;
 };
 
 /* A point in time at which `expired` is called once. */
