@@ -39,6 +39,7 @@
 
 /* How often to try again where poll(2) cannot tell when it is worth it. */
 #define RETRY_PAUSE (10 * MILLISECOND)
+#define BEHIND_PAUSE (MILLISECOND / 10)
 #define REFUSED_PAUSE (100 * MILLISECOND)
 
 /* How often a job in the background looks whether it is in front now. */
@@ -183,7 +184,8 @@ message_lost(struct exchange *exchange, const char *format, ...)
 static bool
 may_retry(const struct exchange *exchange)
 {
-	return exchange->role == EXCHANGE_CLIENT &&
+	return exchange->options->retry_for != NEVER &&
+	    exchange->role == EXCHANGE_CLIENT &&
 	    exchange->retry_until > clock_now();
 }
 
@@ -355,6 +357,9 @@ up_send(struct exchange *exchange)
 			return true;
 		up_pause(exchange, exchange->options->line_interval);
 		return false;
+	case MSGSOCK_BEHIND:
+		up_pause(exchange, BEHIND_PAUSE);
+		return false;
 	case MSGSOCK_END:
 	case MSGSOCK_AGAIN:
 		exchange->up = LANE_ROOM;
@@ -506,6 +511,7 @@ down_receive(struct exchange *exchange)
 
 	switch (msgsock_receive(exchange->socket, &received, &count)) {
 	case MSGSOCK_AGAIN:
+	case MSGSOCK_BEHIND:
 		exchange->down = LANE_INPUT;
 		return false;
 	case MSGSOCK_END:

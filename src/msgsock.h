@@ -96,6 +96,7 @@ size_t msgsock_most(const struct msgsock *socket);
 enum msgsock_result {
 	MSGSOCK_MOVED,		/* one message at least */
 	MSGSOCK_AGAIN,		/* nothing now: wait for the descriptor */
+	MSGSOCK_BEHIND,		/* the receiver has to read first: try again */
 	MSGSOCK_END,		/* seqpacket: the peer has ended */
 	MSGSOCK_FAIL,		/* errno: of the first message of the batch */
 };

@@ -673,3 +673,38 @@ for i in range(20):
 	finish r
 	[ $(($(wc -c <r.out) + 1)) = 1200000 ]
 }
+
+# Whether the kernel says how full the queue of the receiver at $port is.
+queues_are_told() {
+	ss -Hunam "sport = $port" | grep -q skmem
+}
+
+@test "a slow receiver on this machine gets all of what a file holds" {
+	need_linux_build
+	need ss
+	python p '
+s = bound()
+ready(s)
+for _ in range(5000):
+    s.recv(MOST)
+    time.sleep(0.00005)
+put("all")'
+	queues_are_told || skip "this kernel has no udp_diag"
+	random_bytes 6000000 >file
+	try sc -u -w0 --block-size 1200 127.0.0.1 "$port" <file
+	expect_status 0
+	finish p
+	expect_text out $'all\n'
+}
+
+@test "a receiver that reads nothing does not hold a sender up" {
+	python p '
+s = bound()
+ready(s)
+s.recv(MOST)
+time.sleep(1000)'
+	random_bytes 20000000 >file
+	try sc -u -w0 --block-size 1200 127.0.0.1 "$port" <file
+	expect_status 0
+	expect_text err ''
+}
