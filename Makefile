@@ -6,7 +6,7 @@
 # ASan and UBSan, PORTABLE=1 without what only Linux has. Each variant has its
 # directory under build/; ./sockcat is the one that was asked for last.
 PREFIX ?= /usr/local
-CFLAGS ?= -O2 -g
+CFLAGS ?= $(if $(filter static,$(VARIANT)),-Os,-O2 -g)
 VARIANT := $(if $(SAN),san,release)$(if $(PORTABLE),-portable)
 PROGRAM := sockcat
 B := build/$(VARIANT)
@@ -19,9 +19,11 @@ HARDEN := -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 $(foreach flag, \
 ifeq ($(VARIANT),static)
 PROGRAM := sockcat-static
 CC := $(or $(shell command -v musl-gcc),$(CC))
-KIND := -fno-pie $(HARDEN)
+KIND := -fno-pie -ffunction-sections -fdata-sections \
+	-fno-asynchronous-unwind-tables $(HARDEN)
 # fewer pages: what there is to start is what there is to map
-LINK := -static -no-pie -s -Wl,-z,noseparate-code
+LINK := -static -no-pie -s -Wl,-z,noseparate-code -Wl,--gc-sections \
+	-Wl,--build-id=none
 else ifdef SAN
 KIND := -fsanitize=address,undefined -fno-sanitize-recover=all
 LINK := $(KIND)
