@@ -24,6 +24,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import textwrap
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -162,8 +163,14 @@ TOOLS = [
         "tcp-read": "{tool} nc 127.0.0.1 {port}",
     }, holds=True),
     # Not a netcat: the least that a program can do, to show what bounds us.
-    Tool("(floor)", str(DRIVER), "", {"tcp-read": "{tool} read {port}"},
-         "floor"),
+    Tool("(floor)", str(DRIVER), "", {
+        "tcp-read": "{tool} read {port}",
+        "tcp-talk": "{tool} talk {port}",
+        "udp-talk": "{tool} talk {port} udp",
+        "unix-talk": "{tool} talk {path}",
+        "unix-listen": "{tool} splice {path}",
+        "unix-send": "{tool} sendfile {path}",
+    }, "floor"),
 ]
 
 
@@ -563,20 +570,21 @@ class Row:
     tasks: tuple[str, ...]   # commands a program needs for it
     unit: Unit
     goals: list[Goal]
+    bound: str = ""          # what bounds it: told where a goal is missed
 
 
 MEMORY = Goal("memory", 4096)
 DEEP = Goal("memory", 8192)
 
 
-def transfer_row(family, source, sink, goals):
+def transfer_row(family, source, sink, goals, bound):
     sinks = {"null": "/dev/null"}
     return Row(f"{family}-{source}-{sink}",
                f"{family.upper() if family == 'tcp' else 'Unix'}, "
                f"{source} to {sinks.get(sink, sink)}, {SIZE >> 20} MiB",
                transfer, (family, source, sink),
                (family + "-listen", family + "-send"), SECONDS,
-               goals + [MEMORY])
+               goals + [MEMORY], bound)
 
 
 def datagrams_row(task, source, length, goal):
@@ -588,35 +596,47 @@ def datagrams_row(task, source, length, goal):
                SENDING, [Goal("wall", goal, f"socat -b{length}"), DEEP])
 
 
+COPYING = "perf: a third of the time is the kernel's copying between pipe " \
+    "and socket, the rest its allocating and freeing of pages"
+PAGES = "perf: nothing is copied on sending; what is left is the kernel's " \
+    "handling of the files' pages, one by one, on both sides"
+SWITCHING = "wake-ups: perf has 60 % of the time in changing between " \
+    "processes; (floor) makes the least calls that a trip needs"
 LEVEL = [Goal("wall", 1.0), Goal("cpu", 1.0), Goal("wall", 1.8, "plain")]
 
 ROWS = [
-    transfer_row("tcp", "file", "null", LEVEL),
-    transfer_row("tcp", "file", "file", LEVEL),
-    transfer_row("tcp", "pipe", "pipe", [Goal("wall", 1.15)]),
-    transfer_row("unix", "file", "null", [Goal("wall", 5.0)]),
-    transfer_row("unix", "pipe", "pipe", [Goal("wall", 1.5)]),
+    transfer_row("tcp", "file", "null", LEVEL, PAGES),
+    transfer_row("tcp", "file", "file", LEVEL, PAGES),
+    transfer_row("tcp", "pipe", "pipe", [Goal("wall", 1.15)], COPYING),
+    transfer_row("unix", "file", "null", [Goal("wall", 5.0)],
+                 "sendfile(2) and splice(2): (floor) calls nothing else. "
+                 "perf: the page cache, page by page, and wake-ups"),
+    transfer_row("unix", "pipe", "pipe", [Goal("wall", 1.5)], PAGES),
     Row("startup", "TCP, connect, read a banner, exit", startup, (),
         ("tcp-read",), STARTING, [
             Goal("wall", 1.3, "nc.openbsd"),
             Goal("wall", 3.0, "nc.openbsd", "sockcat-static"),
             Goal("wall", 2.0, "busybox", "sockcat-static"),
             Goal("memory", 1024, tool="sockcat-static"),
-            Goal("binary", 200, tool="sockcat-static")]),
+            Goal("binary", 200, tool="sockcat-static")],
+        "exec, the dynamic linker and exit; (floor) is the least there is"),
     Row("tcp-pingpong", "TCP, 64 bytes there and back", pingpong, ("tcp",),
-        ("tcp-talk",), TRIPPING, [Goal("wall", 1.0), MEMORY]),
+        ("tcp-talk",), TRIPPING, [Goal("wall", 1.0), MEMORY], SWITCHING),
     Row("unix-pingpong", "Unix, 64 bytes there and back", pingpong,
-        ("unix",), ("unix-talk",), TRIPPING, [Goal("wall", 1.0), MEMORY]),
+        ("unix",), ("unix-talk",), TRIPPING, [Goal("wall", 1.0), MEMORY],
+        SWITCHING),
     datagrams_row("1200", "file", DATAGRAM, 8.0),
     Row("udp-file-file", f"UDP, {DATAGRAM}-byte datagrams, file to file, "
         f"{SIZE >> 20} MiB: those that arrive", datagrams_deliver, (),
         ("udp-listen", f"udp-send-{DATAGRAM}"), SENDING, [
             Goal("wall", 2.5, f"socat -b{DATAGRAM}"),
-            Goal("share", 1.0, f"socat -b{DATAGRAM}"), DEEP]),
+            Goal("share", 1.0, f"socat -b{DATAGRAM}"), DEEP],
+        "the length of the receiver's queue (net.core.rmem_max), where the "
+        "kernel does not tell the sender how full it is (udp_diag)"),
     datagrams_row("200", "pipe", LINE, 5.0),
     datagrams_row("lines", "pipe", LINE, 5.0),
     Row("udp-pingpong", "UDP, 64 bytes there and back", pingpong, ("udp",),
-        ("udp-talk",), TRIPPING, [Goal("wall", 1.0), DEEP]),
+        ("udp-talk",), TRIPPING, [Goal("wall", 1.0), DEEP], SWITCHING),
 ]
 
 
@@ -753,7 +773,25 @@ def row_table(row, cells):
             f"{'peak KiB':>14}{'x wall':>9}{'x CPU':>8}")
     return "\n".join([f"{row.name}: {row.title}", head,
                       *(cell_line(row, cell, ours) for cell in cells),
-                      *(goal_line(goal, cells) for goal in row.goals)])
+                      *(goal_line(goal, cells) for goal in row.goals),
+                      *bound_lines(row, cells)])
+
+
+def bound_lines(row, cells):
+    """What stands between us and a goal that was missed."""
+    if all(goal_reached(goal, cells)[1] is not False for goal in row.goals):
+        return []
+    lines = textwrap.wrap(row.bound or "not known", 68)
+    floor = next((cell for cell in cells if cell.tool.kind == "floor" and
+                  cell.good()), None)
+    peers = [cell for cell in cells if cell.good() and
+             cell.tool.kind in ("peer", "tuned")]
+    if floor and peers:
+        least, best = min((ratio("wall", floor, peer), peer.tool.name)
+                          for peer in peers)
+        lines.append(f"(floor) itself: {least:.2f} x the best peer ({best})")
+    return [f"  {'bound' if i == 0 else '':<6}{line}"
+            for i, line in enumerate(lines)]
 
 
 def machine():

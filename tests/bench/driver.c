@@ -22,6 +22,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -237,8 +238,8 @@ static int verb_pingpong(char **argv)
 	return 0;
 }
 
-/* Listens on 127.0.0.1 or on a path, and tells the port (0 for a path). */
-static int server_open(const char *path)
+/* Listens on 127.0.0.1 or on a path; returns the port, too (0 for a path). */
+static int server_listen(const char *path, int *port)
 {
 	struct sockaddr_in in = { .sin_family = AF_INET };
 	struct sockaddr_un un = { .sun_family = AF_UNIX };
@@ -261,7 +262,16 @@ static int server_open(const char *path)
 		die("listen");
 	if (!path && getsockname(fd, addr, &len) < 0)
 		die("getsockname");
-	printf("%d\n", ntohs(in.sin_port));
+	*port = ntohs(in.sin_port);
+	return fd;
+}
+
+/* The same, and tells the port. */
+static int server_open(const char *path)
+{
+	int port, fd = server_listen(path, &port);
+
+	printf("%d\n", port);
 	fflush(stdout);
 	return fd;
 }
@@ -382,24 +392,99 @@ static int verb_udp_drain(char **argv)
 	return 0;
 }
 
+/* Connects to 127.0.0.1:PORT, or to a path where there is a / in it. */
+static int client_open(const char *where, int type)
+{
+	struct sockaddr_in in = { .sin_family = AF_INET };
+	struct sockaddr_un un = { .sun_family = AF_UNIX };
+	struct sockaddr *addr = (struct sockaddr *)&in;
+	socklen_t len = sizeof(in);
+	int fd;
+
+	in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	in.sin_port = htons((uint16_t)atoi(where));
+	if (strchr(where, '/')) {
+		addr = (struct sockaddr *)&un;
+		len = sizeof(un);
+		strncpy(un.sun_path, where, sizeof(un.sun_path) - 1);
+	}
+	fd = socket(addr->sa_family, type, 0);
+	if (fd < 0 || connect(fd, addr, len) < 0)
+		die("connect");
+	return fd;
+}
+
 /*
  * read PORT: connects and reads to the end.  Nothing that does this can start
  * and end with less.
  */
 static int verb_read(char **argv)
 {
-	struct sockaddr_in in = { .sin_family = AF_INET };
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	int fd = client_open(argv[0], SOCK_STREAM);
 	char buf[4096];
 	ssize_t n;
 
-	in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	in.sin_port = htons((uint16_t)atoi(argv[0]));
-	if (connect(fd, (struct sockaddr *)&in, sizeof(in)) < 0)
-		die("connect");
 	while ((n = read(fd, buf, sizeof(buf))) > 0)
 		if (write_whole(1, buf, (size_t)n) < 0)
 			return 1;
+	return n < 0;
+}
+
+/*
+ * talk WHERE [udp]: standard input to the socket and back, by the least that
+ * has to be called for each message: poll, read, write.
+ */
+static int verb_talk(char **argv)
+{
+	static char buf[65536];
+	int fd = client_open(argv[0], argv[1] ? SOCK_DGRAM : SOCK_STREAM);
+	struct pollfd p[] = { { .fd = 0, .events = POLLIN },
+	    { .fd = fd, .events = POLLIN } };
+	const int to[] = { fd, 1 };
+	ssize_t n;
+
+	while (poll(p, 2, -1) > 0)
+		for (int i = 0; i < 2; i++) {
+			if (!p[i].revents)
+				continue;
+			n = read(p[i].fd, buf, sizeof(buf));
+			if (n <= 0)
+				return 0;
+			if (write_whole(to[i], buf, (size_t)n) < 0)
+				return 1;
+		}
+	return 1;
+}
+
+/* sendfile PATH: standard input, a file, into a Unix socket. */
+static int verb_sendfile(char **argv)
+{
+	int fd = client_open(argv[0], SOCK_STREAM), size = 512 * 1024;
+	ssize_t n;
+
+	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+	do
+		n = sendfile(fd, 0, NULL, 8 << 20);
+	while (n > 0);
+	return n < 0;
+}
+
+/* splice PATH: what the first client of a Unix socket sends, to stdout. */
+static int verb_splice(char **argv)
+{
+	int port, fd = accept(server_listen(argv[0], &port), NULL, NULL);
+	int hold[2];
+	ssize_t n, put;
+
+	if (fd < 0 || pipe(hold) < 0)
+		die("accept");
+	fcntl(hold[1], F_SETPIPE_SZ, 1 << 20);
+	while ((n = splice(fd, NULL, hold[1], NULL, 1 << 20, 0)) > 0)
+		for (; n > 0; n -= put) {
+			put = splice(hold[0], NULL, 1, NULL, (size_t)n, 0);
+			if (put <= 0)
+				return 1;
+		}
 	return n < 0;
 }
 
@@ -452,6 +537,9 @@ static const struct verb {
 	{ "udp-echo", 0, verb_udp_echo },
 	{ "udp-drain", 1, verb_udp_drain },
 	{ "read", 1, verb_read },
+	{ "talk", 1, verb_talk },
+	{ "sendfile", 1, verb_sendfile },
+	{ "splice", 1, verb_splice },
 	{ "fill", 1, verb_fill },
 	{ "drain", 0, verb_drain },
 };
