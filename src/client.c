@@ -4,8 +4,10 @@
 #include "client.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "dial.h"
+#include "diag.h"
 #include "multicast.h"
 #include "options.h"
 #include "packet.h"
@@ -16,6 +18,14 @@ struct client {
 	struct dial *dial;
 	struct unixpath path;	/* what -s bound a Unix socket to */
 };
+
+/* Many peers cannot share one program, or one connection. */
+static bool
+needs_one_peer(const struct options *options)
+{
+	return options->exec != NULL || options->sh_exec != NULL ||
+	    options->to_text != NULL;
+}
 
 /* Who sends to many is answered by others: dial.c has not connected it. */
 static enum exchange_role
@@ -53,10 +63,19 @@ client_connected(void *owner, int fd, const struct address *peer,
 				       run->options->group_count,
 				       run->options->interface);
 	}
-	if (cause != CAUSE_NONE)
-		run_end(run, outcome_of(cause));
-	else
+	if (cause == CAUSE_NONE && connection.role == EXCHANGE_OPEN_CLIENT &&
+	    needs_one_peer(run->options)) {
+		diag_error("a program or a relay needs one peer, not a group "
+			   "or a broadcast address");
+		cause = CAUSE_USAGE;
+	}
+	if (cause == CAUSE_NONE) {
 		run_connection(run, &connection);
+		return;
+	}
+	if (connection.type != SOCK_STREAM)
+		(void)close(fd);
+	run_end(run, outcome_of(cause));
 }
 
 /* The link layer has nobody to connect to. */
@@ -92,7 +111,7 @@ client_dial(struct client *client)
 
 	/* It will bind the path that -s says. */
 	if (options->family == AF_UNIX && options->source_host != NULL &&
-	    run_guard(client->run, &client->path) == -1) {
+	    run_guard(client->run, &client->path, NULL, NULL) == -1) {
 		run_end_failed(client->run, "watching signals");
 		return;
 	}

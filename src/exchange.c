@@ -23,6 +23,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "access.h"
 #include "channel.h"
 #include "clock.h"
 #include "compat.h"
@@ -70,6 +71,7 @@ struct exchange {
 	bool doubted;			/* EMSGSIZE: another's, perhaps */
 	struct message last;		/* what --retry-for may send again */
 	bool again;			/* that is the next to be sent */
+	bool sent;			/* a message, at least */
 
 	/* down: messages → output */
 	enum lane_state down;
@@ -343,6 +345,7 @@ up_send(struct exchange *exchange)
 	result = msgsock_send(exchange->socket, to, next, exchange->again ?
 			      1 : sendable(exchange), &sent);
 	if (sent > 0) {
+		exchange->sent = true;
 		keep_last(exchange, next);
 		exchange_moved(exchange);
 		if (exchange->doubted)
@@ -904,6 +907,8 @@ open_socket(const struct exchange_request *request)
 		.own_header = request->type == SOCK_RAW &&
 		    options->ip_header,
 		.checksum_offset = options->checksum_offset,
+		.admits = request->access != NULL ? access_admits : NULL,
+		.owner = request->access,
 	};
 
 	return msgsock_new(request->fd, request->family, request->type,
@@ -974,7 +979,7 @@ open_lanes(struct exchange *exchange, bool accepted)
 	if (channel_in_foreground(&exchange->input.channel))
 		up_run(exchange);
 	exchange->defer_end = accepted && exchange->up == LANE_DONE &&
-	    exchange->input.cut_count == 0;
+	    !exchange->sent;
 	exchange_step(exchange);
 }
 

@@ -12,6 +12,7 @@
 #include "msgsock.h"
 #include "outcome.h"
 
+struct access;
 struct exchange;
 struct loop;
 struct options;
@@ -32,6 +33,7 @@ struct exchange_request {
 	bool accepted;		/* a connection, by a listener */
 	bool shared;		/* others may have the descriptor, too */
 	struct address peer;	/* whom we talk to; length 0: not known yet */
+	struct access *access;	/* whom a listener hears; NULL: everyone */
 	/* As struct session_request has it. */
 	void (*ended)(void *owner, struct outcome outcome);
 	void *owner;

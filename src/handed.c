@@ -53,3 +53,24 @@ handed_inspect(int fd, struct handed *out)
 		address_unmap(&out->peer);
 	return CAUSE_NONE;
 }
+
+enum cause
+handed_inspect_all(int first, size_t count, struct handed *out)
+{
+	enum cause cause = CAUSE_NONE;
+	size_t i;
+
+	for (i = 0; i < count && cause == CAUSE_NONE; i++)
+		cause = handed_inspect(first + (int)i, &out[i]);
+	for (i = 0; i < count && count > 1 && cause == CAUSE_NONE; i++) {
+		if (out[i].listening && out[i].type == out[0].type)
+			continue;
+		diag_error(out[i].listening ?
+			   "descriptor %d is of another type than %d: sockets "
+			   "of one type only can be served together" :
+			   "descriptor %d does not listen: of several sockets "
+			   "from %d on all must", out[i].fd, first);
+		cause = CAUSE_USAGE;
+	}
+	return cause;
+}

@@ -5,6 +5,7 @@
 #define HANDED_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "family.h"
 #include "outcome.h"
@@ -23,5 +24,11 @@ struct handed {
  * returns CAUSE_NONE or the cause.
  */
 enum cause handed_inspect(int fd, struct handed *out);
+
+/*
+ * The same of `count` descriptors from `first` on, which are to be served
+ * together: several must all listen, and be of one type (CAUSE_USAGE).
+ */
+enum cause handed_inspect_all(int first, size_t count, struct handed *out);
 
 #endif

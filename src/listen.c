@@ -4,19 +4,16 @@
 #include "listen.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "compat.h"
 #include "diag.h"
 #include "holder.h"
-#include "number.h"
 #include "options.h"
 #include "protocol.h"
 
@@ -184,26 +181,39 @@ is_dual(const struct bound *bound)
 			  &length) == 0 && only == 0;
 }
 
-static void
-note_bound(const struct opening *opening)
+void
+listen_each(const struct listening *listening,
+	    void (*visit)(void *context, const struct address *address),
+	    void *context)
 {
-	const char *verb = has_connections(opening->options->type)
-		? "Listening" : "Bound";
+	for (size_t i = 0; i < listening->count; i++) {
+		const struct bound *bound = &listening->sockets[i];
+		struct address any;
+
+		visit(context, &bound->address);
+		if (!is_dual(bound))
+			continue;
+		address_any(AF_INET, address_port(&bound->address), &any);
+		visit(context, &any);
+	}
+}
+
+static void
+note_address(void *context, const struct address *address)
+{
+	const int *type = context;
 	char text[ADDRESS_TEXT];
 
-	if (opening->options->verbose == 0)
-		return;
-	for (size_t i = 0; i < opening->out->count; i++) {
-		const struct bound *bound = &opening->out->sockets[i];
-		diag_note("%s on %s", verb,
-			  address_text(&bound->address, text));
-		if (is_dual(bound)) {
-			struct address any;
-			address_any(AF_INET, address_port(&bound->address),
-				    &any);
-			diag_note("%s on %s", verb, address_text(&any, text));
-		}
-	}
+	diag_note("%s on %s", has_connections(*type) ? "Listening" : "Bound",
+		  address_text(address, text));
+}
+
+static void
+note_bound(const struct options *options, int type,
+	   const struct listening *listening)
+{
+	if (options->verbose > 0)
+		listen_each(listening, note_address, &type);
 }
 
 static const char *
@@ -312,7 +322,7 @@ listen_open(const struct options *options,
 		return CAUSE_LOCAL;
 	for (int attempts = 1;; attempts++) {
 		if (open_each(&opening, addresses, count) == 0) {
-			note_bound(&opening);
+			note_bound(options, options->type, out);
 			return CAUSE_NONE;
 		}
 		close_sockets(out);
@@ -350,7 +360,7 @@ open_dual(const struct options *options,
 	if (make_room(out, 1) == -1)
 		return CAUSE_LOCAL;
 	if (open_each(&opening, versions, 1) == 0) {
-		note_bound(&opening);
+		note_bound(options, options->type, out);
 		return CAUSE_NONE;
 	}
 	if (!must_split(&opening))
@@ -375,115 +385,27 @@ listen_open_any(const struct options *options, uint16_t port,
 	return open_dual(options, versions, out);
 }
 
-/*
- * The descriptor that `file` is just another name of, or -1. Opening it anew
- * would start at the beginning of a log, and fail on a socket.
- */
-static int
-named_descriptor(const char *file)
-{
-	static const char *const folders[] = { "/dev/fd/", "/proc/self/fd/" };
-	unsigned long number;
-
-	if (strcmp(file, "/dev/stdout") == 0)
-		return STDOUT_FILENO;
-	if (strcmp(file, "/dev/stderr") == 0)
-		return STDERR_FILENO;
-	for (size_t i = 0; i < ARRAY_LENGTH(folders); i++) {
-		size_t length = strlen(folders[i]);
-		if (strncmp(file, folders[i], length) == 0 &&
-		    number_parse(file + length, 0, INT_MAX, &number) == 0)
-			return (int)number;
-	}
-	return -1;
-}
-
-/* Writes all of `text` to `fd`, if there is one, and closes it. */
-static int
-write_and_close(int fd, const char *text)
-{
-	size_t left = strlen(text);
-	int error = 0;
-
-	if (fd == -1)
-		return -1;
-	while (left > 0 && error == 0) {
-		ssize_t done = write(fd, text, left);
-		if (done >= 0) {
-			text += done;
-			left -= (size_t)done;
-		} else if (errno != EINTR) {
-			error = errno;
-		}
-	}
-	if (close(fd) == -1 && error == 0)
-		error = errno;
-	if (error == 0)
-		return 0;
-	errno = error;
-	return -1;
-}
-
-/* Makes `file` anew with `text` in it: nobody can see it half written. */
-static int
-replace_file(const char *file, const char *text)
-{
-	const char *slash = strrchr(file, '/');
-	int directory = slash != NULL ? (int)(slash - file) + 1 : 0;
-	char temporary[PATH_MAX];
-	int length = snprintf(temporary, sizeof(temporary),
-			      "%.*s.sockcat-XXXXXX", directory, file);
-
-	if (length < 0 || (size_t)length >= sizeof(temporary)) {
-		errno = ENAMETOOLONG;
-		return -1;
-	}
-	int fd = mkstemp(temporary);
-	if (fd == -1)
-		return -1;
-	/* mkstemp(3) means secrets; this is not one, where modes exist. */
-	mode_t mask = umask(0);
-	umask(mask);
-	(void)fchmod(fd, 0666 & ~mask);
-	if (write_and_close(fd, text) == 0 && rename(temporary, file) == 0)
-		return 0;
-	int error = errno;
-	unlink(temporary);
-	errno = error;
-	return -1;
-}
-
-static int
-write_file(const char *file, const char *text)
-{
-	int fd = named_descriptor(file);
-	struct stat status;
-
-	if (fd != -1)
-		return write_and_close(fcntl(fd, F_DUPFD_CLOEXEC, 0), text);
-	if (stat(file, &status) == 0 && !S_ISREG(status.st_mode))
-		return write_and_close(open(file, O_WRONLY | O_NOCTTY |
-					    O_CLOEXEC), text);
-	return replace_file(file, text);
-}
-
 enum cause
-listen_write_port_file(const char *file,
-		       const struct listening *listening)
+listen_adopt(const struct options *options, int first, size_t count, int type,
+	     struct listening *out)
 {
-	const struct address *address = &listening->sockets[0].address;
-	char host[ADDRESS_TEXT], text[ADDRESS_TEXT + 1];
+	if (make_room(out, count) == -1)
+		return CAUSE_LOCAL;
+	for (size_t i = 0; i < count; i++) {
+		struct bound *bound = &out->sockets[i];
 
-	if (address->sa.sa_family == AF_UNIX)
-		snprintf(text, sizeof(text), "%s\n",
-			 address_host(address, host));
-	else
-		snprintf(text, sizeof(text), "%u\n",
-			 (unsigned)address_port(address));
-	if (write_file(file, text) == 0)
-		return CAUSE_NONE;
-	diag_error("write %s failed: %s", file, diag_strerror(errno));
-	return CAUSE_LOCAL;
+		bound->fd = first + (int)i;
+		if (read_address(bound) == -1) {
+			diag_error("descriptor %d: %s", bound->fd,
+				   diag_strerror(errno));
+			listen_close(out);
+			return CAUSE_LOCAL;
+		}
+		address_unmap(&bound->address);
+		out->count++;
+	}
+	note_bound(options, type, out);
+	return CAUSE_NONE;
 }
 
 void

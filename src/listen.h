@@ -50,13 +50,20 @@ enum cause listen_open_any(const struct options *options, uint16_t port,
 			   struct listening *out);
 
 /*
- * Writes the port (or the Unix path) and a newline to `file`: whole, under
- * another name in its directory, then renamed. What is no regular file (a
- * device, a FIFO, /dev/fd/N) is written to as it stands; a FIFO without a
- * reader is waited for. Tells a failure itself.
+ * Takes `count` bound sockets of one `type` that were handed over open, from
+ * descriptor `first` on. Tells as listen_open() does. A Unix path stays whose
+ * it was. Returns CAUSE_NONE, or CAUSE_LOCAL having told.
  */
-enum cause listen_write_port_file(const char *file,
-				  const struct listening *listening);
+enum cause listen_adopt(const struct options *options, int first, size_t count,
+			int type, struct listening *out);
+
+/*
+ * Calls `visit` for each address that is listened on: of a socket for both
+ * versions of IP with both.
+ */
+void listen_each(const struct listening *listening,
+		 void (*visit)(void *context, const struct address *address),
+		 void *context);
 
 /*
  * Closes all sockets, removes a Unix path that is still ours, and leaves

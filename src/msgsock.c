@@ -113,9 +113,6 @@ struct outgoing {
 	_Alignas(struct cmsghdr) unsigned char control[PACKETS][SEND_CONTROL];
 	struct iovec vectors[MSGSOCK_BATCH];
 	struct address peer;
-	size_t segment_most;	/* runs of longer messages are refused */
-	size_t segments_most;	/* how many a run may have */
-	struct peerqueue queue;	/* of a receiver on this machine */
 };
 
 /* A slot's content: messages of `segment` bytes, the last one shorter. */
@@ -132,6 +129,7 @@ struct slot {
 };
 
 struct incoming {
+	const struct msgsock *user;	/* whose messages these are */
 	unsigned char *data;
 	size_t size, end;	/* bytes at `data`; where the free ones start */
 	struct received received[MSGSOCK_BATCH];
@@ -143,16 +141,26 @@ struct incoming {
 	struct run runs[SLOTS];
 	size_t run, runs_end;	/* the runs to take apart */
 	size_t partial;		/* bytes of a message that is not complete */
-	bool more;
-	bool alone;		/* the next is an answer, and comes by itself */
-	int error;		/* found behind messages: for the next call */
+};
+
+struct msgsock_buffers {
+	struct outgoing out;
+	struct incoming in;
 };
 
 struct msgsock {
 	int fd, family, type, protocol;
 	struct msgsock_options options;
-	struct outgoing out;
-	struct incoming in;
+	size_t segment_most;	/* runs of longer messages are refused */
+	size_t segments_most;	/* how many a run may have */
+	struct peerqueue queue;	/* of a receiver on this machine */
+	bool more;
+	bool alone;		/* the next is an answer, and comes by itself */
+	int error;		/* found behind messages: for the next call */
+	bool own_buffers;
+	struct msgsock_buffers *buffers;
+	struct outgoing *out;	/* in the buffers, */
+	struct incoming *in;	/* likewise */
 };
 
 static bool
@@ -279,6 +287,49 @@ set_up(const struct msgsock *socket)
 	return 0;
 }
 
+struct msgsock_buffers *
+msgsock_buffers_new(void)
+{
+	struct msgsock_buffers *buffers = calloc(1, sizeof(*buffers));
+
+	if (buffers == NULL)
+		return NULL;
+	buffers->in.size = SLOTS * SLOT_SIZE;
+	/* Not cleared: a page that is never filled takes no memory. */
+	buffers->in.data = malloc(buffers->in.size);
+	if (buffers->in.data == NULL) {
+		free(buffers);
+		return NULL;
+	}
+	return buffers;
+}
+
+void
+msgsock_buffers_free(struct msgsock_buffers *buffers)
+{
+	if (buffers == NULL)
+		return;
+	free(buffers->in.data);
+	free(buffers);
+}
+
+/* Those that are shared, or its own. Returns 0, or -1 with errno. */
+static int
+take_buffers(struct msgsock *socket)
+{
+	socket->buffers = socket->options.buffers;
+	/* A part of a message waits there for the rest. */
+	if (socket->buffers == NULL || is_in_parts(socket)) {
+		socket->buffers = msgsock_buffers_new();
+		socket->own_buffers = true;
+	}
+	if (socket->buffers == NULL)
+		return -1;
+	socket->out = &socket->buffers->out;
+	socket->in = &socket->buffers->in;
+	return 0;
+}
+
 struct msgsock *
 msgsock_new(int fd, int family, int type, int protocol,
 	    const struct msgsock_options *options)
@@ -290,17 +341,14 @@ msgsock_new(int fd, int family, int type, int protocol,
 	socket->fd = fd;
 	socket->family = family;
 	socket->type = type;
-	socket->protocol = protocol;
+	socket->protocol = protocol != 0 || type != SOCK_DGRAM ||
+	    !is_inet(socket) ? protocol : IPPROTO_UDP;
 	socket->options = *options;
-	socket->out.segments_most = SEGMENTS_MOST;
+	socket->segments_most = SEGMENTS_MOST;
 	if (SOCKCAT_LINUX && is_bounded(socket) && type == SOCK_DGRAM &&
 	    protocol == IPPROTO_UDP)
-		socket->out.segment_most = IP_MAX;
-	socket->in.filled = SLOTS;
-	socket->in.size = SLOTS * SLOT_SIZE;
-	/* Not cleared: a page that is never filled takes no memory. */
-	socket->in.data = malloc(socket->in.size);
-	if (socket->in.data == NULL || set_up(socket) == -1) {
+		socket->segment_most = IP_MAX;
+	if (take_buffers(socket) == -1 || set_up(socket) == -1) {
 		int saved = errno;
 
 		msgsock_free(socket);
@@ -315,8 +363,11 @@ msgsock_free(struct msgsock *socket)
 {
 	if (socket == NULL)
 		return;
-	peerqueue_close(&socket->out.queue);
-	free(socket->in.data);
+	peerqueue_close(&socket->queue);
+	if (socket->own_buffers)
+		msgsock_buffers_free(socket->buffers);
+	else if (socket->in != NULL && socket->in->user == socket)
+		socket->in->user = NULL;
 	free(socket);
 }
 
@@ -525,18 +576,18 @@ put_local(const struct msgsock *socket, struct msghdr *header,
  * equal ones, the last possibly shorter, and none of them empty.
  */
 static size_t
-run_length(const struct outgoing *out, const struct message *messages,
+run_length(const struct msgsock *socket, const struct message *messages,
 	   size_t count)
 {
 	size_t length = messages[0].length;
 	size_t left = IP_MAX - IPV4_HEADER - UDP_HEADER;
 	size_t run = 1;
 
-	if (length == 0 || length > out->segment_most || length > left)
+	if (length == 0 || length > socket->segment_most || length > left)
 		return 1;
 	left -= length;
-	if (count > out->segments_most)
-		count = out->segments_most;
+	if (count > socket->segments_most)
+		count = socket->segments_most;
 	while (run < count && messages[run].length > 0 &&
 	       messages[run].length <= length &&
 	       messages[run].length <= left) {
@@ -574,7 +625,7 @@ make_packet(struct msgsock *socket, size_t index, struct iovec *vectors,
 	    const struct correspondent *to, const struct message *messages,
 	    size_t run)
 {
-	struct outgoing *out = &socket->out;
+	struct outgoing *out = socket->out;
 	struct msghdr *header = &out->packets[index].header;
 	size_t used = gather(vectors, messages, run);
 
@@ -619,7 +670,7 @@ static size_t
 make_packets(struct msgsock *socket, const struct correspondent *to,
 	     const struct message *messages, size_t count)
 {
-	struct outgoing *out = &socket->out;
+	struct outgoing *out = socket->out;
 	size_t most = packets_most(socket);
 	size_t packets = 0, vectors = 0, taken = 0;
 
@@ -628,7 +679,8 @@ make_packets(struct msgsock *socket, const struct correspondent *to,
 	if (to != NULL)
 		out->peer = map_peer(socket, &to->peer);
 	while (packets < most && taken < count) {
-		size_t run = run_length(out, messages + taken, count - taken);
+		size_t run = run_length(socket, messages + taken,
+					count - taken);
 
 		vectors += make_packet(socket, packets++,
 				       &out->vectors[vectors], to,
@@ -642,7 +694,7 @@ make_packets(struct msgsock *socket, const struct correspondent *to,
 static int
 send_packets(const struct msgsock *socket, size_t count)
 {
-	const struct outgoing *out = &socket->out;
+	const struct outgoing *out = socket->out;
 	const struct msghdr *header = &out->packets[0].header;
 
 #if SOCKCAT_LINUX
@@ -670,22 +722,22 @@ send_packets(const struct msgsock *socket, size_t count)
  * that it is one; runs like it are no longer made then.
  */
 static bool
-give_up_runs(struct outgoing *out, size_t length)
+give_up_runs(struct msgsock *socket, size_t length)
 {
 	switch (errno) {
 	case EINVAL:		/* an older kernel's limit, or as EMSGSIZE */
-		if (out->messages[0] > SEGMENTS_SURE) {
-			out->segments_most = SEGMENTS_SURE;
+		if (socket->out->messages[0] > SEGMENTS_SURE) {
+			socket->segments_most = SEGMENTS_SURE;
 			return true;
 		}
 		/* fall through */
 	case EMSGSIZE:		/* one of them would have to be fragmented */
-		out->segment_most = length - 1;
+		socket->segment_most = length - 1;
 		return true;
 	case EIO:		/* no checksums by the card, or IPsec */
 	case EOPNOTSUPP:
 	case ENOPROTOOPT:
-		out->segment_most = 0;
+		socket->segment_most = 0;
 		return true;
 	default:
 		return false;
@@ -699,11 +751,12 @@ give_up_runs(struct outgoing *out, size_t length)
 static bool
 receiver_takes(struct msgsock *socket, size_t length)
 {
-	struct outgoing *out = &socket->out;
+	struct outgoing *out = socket->out;
 	size_t count = out->messages[0];
 
 	return count == 1 || !socket->options.connected ||
-	    peerqueue_takes(&out->queue, socket->fd,
+	    socket->options.passes_on ||
+	    peerqueue_takes(&socket->queue, socket->fd,
 			    count * (length + MESSAGE_CHARGE));
 }
 
@@ -711,7 +764,7 @@ enum msgsock_result
 msgsock_send(struct msgsock *socket, const struct correspondent *to,
 	     const struct message *messages, size_t count, size_t *sent)
 {
-	struct outgoing *out = &socket->out;
+	struct outgoing *out = socket->out;
 	size_t ready = fill_checksums(socket, messages, count);
 
 	*sent = 0;
@@ -729,14 +782,14 @@ msgsock_send(struct msgsock *socket, const struct correspondent *to,
 			return *sent > 0 ? MSGSOCK_MOVED : MSGSOCK_BEHIND;
 		taken = send_packets(socket, packets);
 		if (taken == -1 && out->messages[0] > 1 &&
-		    give_up_runs(out, first->length))
+		    give_up_runs(socket, first->length))
 			continue;
 		if (taken == -1)
 			return *sent > 0 && result_of_errno() ==
 			    MSGSOCK_AGAIN ? MSGSOCK_MOVED : result_of_errno();
 		for (int i = 0; i < taken; i++)
 			*sent += out->messages[i];
-		socket->in.alone = true;
+		socket->alone = !socket->options.passes_on;
 	}
 	return MSGSOCK_MOVED;
 }
@@ -812,6 +865,13 @@ take_peer(const struct msghdr *header, struct correspondent *from)
 		address_unmap(&from->peer);
 }
 
+static bool
+is_admitted(const struct msgsock *socket, const struct correspondent *from)
+{
+	return socket->options.admits == NULL ||
+	    socket->options.admits(socket->options.owner, &from->peer);
+}
+
 /* Makes a header that receives into `vector` and `from`. */
 static void
 make_header(const struct msgsock *socket, struct msghdr *header,
@@ -860,7 +920,7 @@ add_received(struct incoming *in, unsigned char *data, size_t length,
 static void
 prepare_slots(struct msgsock *socket)
 {
-	struct incoming *in = &socket->in;
+	struct incoming *in = socket->in;
 
 	for (size_t i = 0; i < in->filled; i++) {
 		struct slot *slot = &in->slots[i];
@@ -883,14 +943,14 @@ prepare_slots(struct msgsock *socket)
 static int
 fill_slots(struct msgsock *socket)
 {
-	struct incoming *in = &socket->in;
+	struct incoming *in = socket->in;
 	struct packet *first = &in->packets[0];
 	ssize_t got;
 
-	if (!in->alone)
+	if (!socket->alone)
 		return recvmmsg(socket->fd, (void *)in->packets, SLOTS,
 				MSG_DONTWAIT, NULL);
-	in->alone = false;
+	socket->alone = false;
 	got = recvmsg(socket->fd, &first->header, MSG_DONTWAIT);
 	if (got == -1)
 		return -1;
@@ -902,7 +962,7 @@ fill_slots(struct msgsock *socket)
 static void
 take_slot(struct msgsock *socket, size_t index)
 {
-	struct incoming *in = &socket->in;
+	struct incoming *in = socket->in;
 	struct packet *packet = &in->packets[index];
 	struct correspondent *from = &in->from[index];
 	struct message message = {
@@ -912,8 +972,10 @@ take_slot(struct msgsock *socket, size_t index)
 	size_t segment = take_control(&packet->header, from);
 
 	take_peer(&packet->header, from);
+	if (!is_admitted(socket, from))
+		return;
 	if (packet->header.msg_flags & MSG_TRUNC)
-		in->error = EMSGSIZE;
+		socket->error = EMSGSIZE;
 	else if (strip_header(socket, &message))
 		in->runs[in->runs_end++] = (struct run){
 			.data = message.data, .length = message.length,
@@ -924,8 +986,10 @@ take_slot(struct msgsock *socket, size_t index)
 
 /* Takes apart what the slots hold, as far as there is room for it. */
 static void
-split_runs(struct incoming *in)
+split_runs(struct msgsock *socket)
 {
+	struct incoming *in = socket->in;
+
 	while (in->run < in->runs_end && in->count < MSGSOCK_BATCH) {
 		struct run *run = &in->runs[in->run];
 		size_t length = run->segment < run->length ? run->segment :
@@ -938,13 +1002,13 @@ split_runs(struct incoming *in)
 			in->run++;
 	}
 	if (in->run < in->runs_end)
-		in->more = true;
+		socket->more = true;
 }
 
 static enum msgsock_result
 receive_slots(struct msgsock *socket)
 {
-	struct incoming *in = &socket->in;
+	struct incoming *in = socket->in;
 
 	if (in->run == in->runs_end) {
 		prepare_slots(socket);
@@ -954,12 +1018,12 @@ receive_slots(struct msgsock *socket)
 		if (filled == -1)
 			return result_of_errno();
 		in->filled = (size_t)filled;
-		in->more = in->filled == SLOTS;
+		socket->more = in->filled == SLOTS;
 		in->run = in->runs_end = 0;
 		for (size_t i = 0; i < in->filled; i++)
 			take_slot(socket, i);
 	}
-	split_runs(in);
+	split_runs(socket);
 	return in->count > 0 ? MSGSOCK_MOVED : MSGSOCK_AGAIN;
 }
 #endif
@@ -971,7 +1035,7 @@ receive_slots(struct msgsock *socket)
 static enum msgsock_result
 next_length(const struct msgsock *socket, size_t *length)
 {
-	const struct incoming *in = &socket->in;
+	const struct incoming *in = socket->in;
 	ssize_t got;
 
 	*length = in->partial + SLOT_SIZE;
@@ -997,7 +1061,7 @@ next_length(const struct msgsock *socket, size_t *length)
 static enum msgsock_result
 make_room(struct msgsock *socket)
 {
-	struct incoming *in = &socket->in;
+	struct incoming *in = socket->in;
 
 	for (;;) {
 		size_t length;
@@ -1006,7 +1070,7 @@ make_room(struct msgsock *socket)
 		if (result != MSGSOCK_MOVED || length <= in->size - in->end)
 			return result;
 		if (in->count > 0) {
-			in->more = true;
+			socket->more = true;
 			return MSGSOCK_AGAIN;
 		}
 
@@ -1037,7 +1101,7 @@ is_end(struct msgsock *socket, const struct msghdr *header)
 
 	(void)header;
 	if (got == -1 && result_of_errno() == MSGSOCK_FAIL)
-		socket->in.error = errno;
+		socket->error = errno;
 	return got == 0;
 #endif
 }
@@ -1080,7 +1144,7 @@ is_own(const struct msgsock *socket, const struct correspondent *from)
 static enum msgsock_result
 receive_one(struct msgsock *socket)
 {
-	struct incoming *in = &socket->in;
+	struct incoming *in = socket->in;
 	struct correspondent *from = &in->from[in->count];
 	struct slot *slot = &in->slots[0];
 	struct message message = { .data = in->data + in->end };
@@ -1109,7 +1173,8 @@ receive_one(struct msgsock *socket)
 	}
 	in->partial = 0;
 	in->end += message.length;
-	if (!is_own(socket, from) && strip_header(socket, &message))
+	if (!is_own(socket, from) && is_admitted(socket, from) &&
+	    strip_header(socket, &message))
 		add_received(in, message.data, message.length, from);
 	return MSGSOCK_MOVED;
 }
@@ -1117,7 +1182,7 @@ receive_one(struct msgsock *socket)
 static enum msgsock_result
 receive_singles(struct msgsock *socket)
 {
-	struct incoming *in = &socket->in;
+	struct incoming *in = socket->in;
 	enum msgsock_result result = MSGSOCK_MOVED;
 
 	/* What has come of a message stands behind those given out. */
@@ -1131,12 +1196,12 @@ receive_singles(struct msgsock *socket)
 			break;
 	}
 	if (result == MSGSOCK_MOVED)
-		in->more = true;
+		socket->more = true;
 	if (in->count == 0)
 		return result == MSGSOCK_MOVED ? MSGSOCK_AGAIN : result;
 	/* Told once only: it must wait until the messages are taken. */
 	if (result == MSGSOCK_FAIL)
-		in->error = errno;
+		socket->error = errno;
 	return MSGSOCK_MOVED;
 }
 
@@ -1144,16 +1209,26 @@ enum msgsock_result
 msgsock_receive(struct msgsock *socket, const struct received **received,
 		size_t *count)
 {
-	struct incoming *in = &socket->in;
+	struct incoming *in = socket->in;
 	enum msgsock_result result;
 
+	/*
+	 * Another socket had the buffers. It has taken all that was in them:
+	 * full slots, of which runs have SEGMENTS_MOST, make one batch.
+	 */
+	if (in->user != socket) {
+		in->user = socket;
+		in->filled = SLOTS;
+		in->run = in->runs_end = 0;
+		in->end = in->partial = 0;
+	}
 	in->count = 0;
-	in->more = false;
+	socket->more = false;
 	*received = in->received;
 	*count = 0;
-	if (in->error != 0) {
-		errno = in->error;
-		in->error = 0;
+	if (socket->error != 0) {
+		errno = socket->error;
+		socket->error = 0;
 		return MSGSOCK_FAIL;
 	}
 #if SOCKCAT_LINUX
@@ -1169,5 +1244,5 @@ msgsock_receive(struct msgsock *socket, const struct received **received,
 bool
 msgsock_more(const struct msgsock *socket)
 {
-	return socket->in.more || socket->in.error != 0;
+	return socket->more || socket->error != 0;
 }

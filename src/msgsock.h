@@ -45,7 +45,16 @@ struct message {
 	size_t length;		/* may be 0 */
 };
 
+/* What messages are received into, and packets made in. */
+struct msgsock_buffers;
+
 struct msgsock_options {
+	/*
+	 * NULL: its own. Where there are thousands of sockets one should do
+	 * for all, as each is far larger than a socket without; they must
+	 * outlive them.
+	 */
+	struct msgsock_buffers *buffers;
 	/*
 	 * Send without an address, to the peer. Not for SCTP's one-to-many
 	 * sockets, which know no single peer even after connect(2).
@@ -71,14 +80,29 @@ struct msgsock_options {
 	 * checks what comes in as well, and always does both for ICMPv6.
 	 */
 	int checksum_offset;
+	/*
+	 * What is sent comes from others: it does not wait for a receiver on
+	 * this machine, and what comes after it is not the answer to it.
+	 */
+	bool passes_on;
+	/*
+	 * Where not NULL: whether messages from `peer` are to be received.
+	 * The others are dropped.
+	 */
+	bool (*admits)(void *owner, const struct address *peer);
+	void *owner;
 };
 
 struct msgsock;
 
+/* Returns NULL with errno when out of memory. */
+struct msgsock_buffers *msgsock_buffers_new(void);
+void msgsock_buffers_free(struct msgsock_buffers *buffers);
+
 /*
  * Takes over `fd` (the descriptor stays the caller's to close; whether it
  * blocks does not matter) of `family`, `type` and `protocol` (as getsockopt
- * SO_PROTOCOL tells). Returns NULL with errno: EINVAL for an odd
+ * SO_PROTOCOL tells, or 0 for UDP). Returns NULL with errno: EINVAL for an odd
  * checksum_offset.
  */
 struct msgsock *msgsock_new(int fd, int family, int type, int protocol,
@@ -127,7 +151,8 @@ struct received {
 
 /*
  * Receives what is there, up to MSGSOCK_BATCH messages. `*received` points to
- * `*count` of them; they live in the socket's buffers until the next call.
+ * `*count` of them; they live in the socket's buffers until the next call,
+ * for any socket that has the same buffers.
  * None is ever cut: a message longer than the buffer makes the buffer grow.
  * MSGSOCK_FAIL need not be the end of a datagram socket (an ICMP error); with
  * EMSGSIZE one message was lost because another process read beside us.

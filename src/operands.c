@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "activation.h"
 #include "family.h"
 #include "protocol.h"
 
@@ -294,13 +295,30 @@ apply_listen(struct options *options, char *const *operands, size_t count,
 	return complain(error, "no port to listen on given");
 }
 
+/* Where no address is given, the sockets that were handed over are taken. */
+static bool
+apply_activation(struct options *options, size_t count)
+{
+	if (!options->listen || count > 0 || options->source_host != NULL ||
+	    options->source_port != NULL || options->family == AF_PACKET)
+		return false;
+	options->activated = activation_count();
+	if (options->activated == 0)
+		return false;
+	options->endpoint.kind = ENDPOINT_FD;
+	options->endpoint.fd = ACTIVATION_FIRST;
+	return true;
+}
+
 int
 operands_apply(struct options *options, char *const *operands, size_t count,
 	       char error[OPERANDS_ERROR])
 {
 	int result;
 
-	if (options->family == AF_UNIX)
+	if (apply_activation(options, count))
+		result = 0;
+	else if (options->family == AF_UNIX)
 		result = apply_unix(options, operands, count, error);
 	else if (options->family == AF_VSOCK)
 		result = apply_vsock(options, operands, count, error);

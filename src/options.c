@@ -25,7 +25,8 @@
 
 /* Where in the help an option stands. */
 enum group {
-	GROUP_WHAT, GROUP_CONNECT, GROUP_LISTEN, GROUP_ENDS, GROUP_TIMES,
+	GROUP_WHAT, GROUP_CONNECT, GROUP_LISTEN, GROUP_LOCAL, GROUP_ENDS,
+	GROUP_TIMES,
 	GROUP_MESSAGES, GROUP_DATA, GROUP_SOCKET, GROUP_REST,
 };
 
@@ -33,6 +34,8 @@ static const char *const group_titles[] = {
 	[GROUP_WHAT] = "What kind of socket",
 	[GROUP_CONNECT] = "Connecting",
 	[GROUP_LISTEN] = "Listening",
+	[GROUP_LOCAL] =
+	    "The local side, instead of standard input and output",
 	[GROUP_ENDS] = "Ends of data",
 	[GROUP_TIMES] =
 	    "Times (seconds; fractions and the units ms s m h are understood)",
@@ -367,6 +370,57 @@ store_broadcast(struct options *options, const struct row *row,
 	return store_sockopt(options, row, value, error);
 }
 
+/* What `constant` says of a row that store_access() stores. */
+enum { ACCESS_DENY = 1 << 0, ACCESS_FILE = 1 << 1 };
+
+static int
+store_access(struct options *options, const struct row *row,
+	     const char *value, char *error)
+{
+	size_t room = (options->access_count + 1) * sizeof(*options->access);
+	struct access_option *grown = realloc(options->access, room);
+
+	if (grown == NULL)
+		return complain(error, "out of memory");
+	options->access = grown;
+	options->access[options->access_count++] = (struct access_option){
+		.text = value, .deny = (row->constant & ACCESS_DENY) != 0,
+		.file = (row->constant & ACCESS_FILE) != 0,
+	};
+	return 0;
+}
+
+static int
+store_descriptor(struct options *options, const struct row *row,
+		 const char *value, char *error)
+{
+	unsigned long number;
+
+	if (number_parse(value, 0, 2147483647, &number) == -1)
+		return complain(error, "is no descriptor: %s", value);
+	*(int *)member(options, row) = (int)number;
+	return 0;
+}
+
+static int
+store_endpoint(struct options *options, const struct row *row,
+	       const char *value, char *error)
+{
+	char wrong[ENDPOINT_ERROR];
+
+	(void)row;
+	if (endpoint_parse(value, &options->to, wrong) == -1)
+		return complain(error, "%s", wrong);
+	if (options->to.kind == ENDPOINT_HOST && options->to.port == NULL)
+		return complain(error, "%s", endpoint_needs_brackets(
+				&options->to, wrong) ? wrong :
+				"needs a port");
+	if (options->to.kind == ENDPOINT_HOST && options->to.host[0] == '\0')
+		return complain(error, "needs a host: %s", value);
+	options->to_text = value;
+	return 0;
+}
+
 static int show_help(struct options *options, const struct row *row,
 		     const char *value, char *error);
 static int show_version(struct options *options, const struct row *row,
@@ -449,6 +503,46 @@ static const struct row rows[] = {
 	{ GROUP_LISTEN, 0, "unix-mode", "MODE", .store = store_mode,
 	  IN(unix_mode), .side = LISTENING,
 	  .help = "permissions of a Unix socket's file, in octal" },
+
+	{ GROUP_LISTEN, 0, "ready-fd", "N", .store = store_descriptor,
+	  IN(ready_fd), .side = LISTENING,
+	  .help = "write what is listened on to descriptor N" },
+	{ GROUP_LISTEN, 'k', "keep-open", .store = store_flag, IN(keep_open),
+	  .side = LISTENING, .help = "serve many clients, at once" },
+	{ GROUP_LISTEN, 0, "max-conns", "N", .store = store_positive,
+	  IN(max_conns), .side = LISTENING,
+	  .help = "so many at once (128); more wait" },
+	{ GROUP_LISTEN, 0, "allow", "LIST", .store = store_access,
+	  .side = LISTENING,
+	  .help = "only these: ADDR, ADDR/PREFIX, name, uid:N, gid:N" },
+	{ GROUP_LISTEN, 0, "deny", "LIST", .store = store_access,
+	  .constant = ACCESS_DENY, .side = LISTENING,
+	  .help = "not these, even if they are allowed" },
+	{ GROUP_LISTEN, 0, "allowfile", "FILE", .store = store_access,
+	  .constant = ACCESS_FILE, .side = LISTENING,
+	  .help = "the same, from the lines of FILE" },
+	{ GROUP_LISTEN, 0, "denyfile", "FILE", .store = store_access,
+	  .constant = ACCESS_DENY | ACCESS_FILE, .side = LISTENING,
+	  .help = "likewise" },
+	{ GROUP_LISTEN, 0, "broker", .store = store_flag, IN(broker),
+	  .side = LISTENING, .excludes = "exec sh-exec to reply",
+	  .help = "pass on what a client sends to all others" },
+	{ GROUP_LISTEN, 0, "chat", .store = store_flag, IN(chat),
+	  .side = LISTENING, .excludes = "exec sh-exec to reply",
+	  .help = "the same, with the senders' names" },
+
+	{ GROUP_LOCAL, 'e', "exec", "COMMAND", .store = store_text, IN(exec),
+	  .excludes = "sh-exec to reply recv-only send-only",
+	  .help = "a program and its arguments, without a shell" },
+	{ GROUP_LOCAL, 'c', "sh-exec", "COMMAND", .store = store_text,
+	  IN(sh_exec), .excludes = "to reply recv-only send-only",
+	  .help = "a command for the shell" },
+	{ GROUP_LOCAL, 0, "to", "ENDPOINT", .store = store_endpoint,
+	  .excludes = "reply recv-only send-only",
+	  .help = "another endpoint: a relay" },
+	{ GROUP_LOCAL, 0, "reply", "FILE", .store = store_text, IN(reply),
+	  .side = LISTENING, .excludes = "recv-only send-only",
+	  .help = "what is in FILE for each client; -: standard input" },
 
 	{ GROUP_ENDS, 'N', "half-close", .store = store_nothing,
 	  .excludes = "no-shutdown",
@@ -728,9 +822,10 @@ check_conflicts(const struct parser *parser)
 		if (rows[i].side == LISTENING && !parser->options->listen)
 			mistake("%s is for listening: it needs -l",
 				row_short(&rows[i], one));
-		if (rows[i].side == CONNECTING && parser->options->listen)
-			mistake("%s is for connecting: it excludes -l",
-				row_short(&rows[i], one));
+		if (rows[i].side == CONNECTING && parser->options->listen &&
+		    parser->options->to_text == NULL)
+			mistake("%s is for connecting: it excludes -l "
+				"(without --to)", row_short(&rows[i], one));
 		for (j = 0; j < ARRAY_LENGTH(rows); j++)
 			if (parser->seen[j] && names_include(rows[i].excludes,
 							     rows[j].name))
@@ -789,7 +884,11 @@ check_messages(const struct options *options)
 	/* What is handed over shows its type only when it is looked at. */
 	if (options->endpoint.kind == ENDPOINT_FD)
 		stream = false;
-	if (stream && (options->framing != FRAME_NONE || options->show_peer))
+	/* Lines of many clients are kept whole: -k has those of streams, too. */
+	if (stream && ((options->framing != FRAME_NONE &&
+			!(options->keep_open &&
+			  options->framing == FRAME_LINE)) ||
+		       options->show_peer))
 		mistake("a stream has no messages: --frame, --lines and "
 			"--show-peer need another type");
 	if (options->type != SOCK_STREAM && options->telnet)
@@ -810,6 +909,62 @@ check_messages(const struct options *options)
 		mistake("--ip-header and --checksum need --raw");
 	if (stream && options->group_count > 0)
 		mistake("--multicast needs datagrams (-u)");
+}
+
+/* What --broker and --chat imply. */
+static void
+settle_broker(struct options *options)
+{
+	options->broker = options->broker || options->chat;
+	options->keep_open = options->keep_open || options->broker;
+}
+
+static bool
+options_have_local(const struct options *options)
+{
+	return options->exec != NULL || options->sh_exec != NULL ||
+	    options->to_text != NULL || options->reply != NULL;
+}
+
+/* Streams go to streams, messages to messages. */
+static void
+check_to(const struct options *options)
+{
+	enum endpoint_transport transport = options->to.transport;
+	bool stream = options->type == SOCK_STREAM;
+
+	if (options->to_text == NULL ||
+	    options->endpoint.kind == ENDPOINT_FD || options->activated > 0)
+		return;		/* the type is found out later */
+	if (transport == (stream ? TRANSPORT_UDP : TRANSPORT_TCP))
+		mistake("--to %s is of another kind: a stream needs a stream, "
+			"messages need messages", options->to_text);
+	if (options->to.kind == ENDPOINT_FD && (options->keep_open || !stream))
+		mistake("--to %s is one connection of a stream: it excludes "
+			"-k and other types", options->to_text);
+}
+
+/* What a program, a relay, a canned answer or a broker cannot do. */
+static void
+check_local(const struct options *options)
+{
+	bool stream = options->type == SOCK_STREAM ||
+	    options->endpoint.kind == ENDPOINT_FD;
+	bool local = options_have_local(options) || options->broker;
+
+	if (local && (options->telnet || options->max_packets != 0 ||
+		      options->line_interval != NEVER ||
+		      options->framing != FRAME_NONE || options->show_peer))
+		mistake("-t, -W, -i, --frame, --lines and --show-peer are for "
+			"standard input and output");
+	if (!stream && options->reply != NULL)
+		mistake("--reply needs a stream");
+	if (options->broker && options->type != SOCK_STREAM)
+		mistake("--broker and --chat need a stream");
+	if (options->keep_open && (options->telnet ||
+				   options->line_interval != NEVER))
+		mistake("-k serves clients at once: it excludes -t and -i");
+	check_to(options);
 }
 
 static void
@@ -841,7 +996,7 @@ options_parse(int argc, char **argv, struct options *options)
 		.backlog = -1, .accept_timeout = NEVER, .unix_mode = -1,
 		.quit_after = NEVER, .peer_quit = NEVER,
 		.line_interval = NEVER, .timeout = NEVER,
-		.checksum_offset = -1,
+		.checksum_offset = -1, .ready_fd = -1, .max_conns = 128,
 		.idle_quiet = NEVER, .idle_timeout = NEVER, .max_time = NEVER,
 	};
 	parse_words(&parser);
@@ -850,9 +1005,32 @@ options_parse(int argc, char **argv, struct options *options)
 			   error) == -1)
 		mistake("%s", error);
 	settle_timeout(options);
+	settle_broker(options);
 	check_messages(options);
+	check_local(options);
 	settle_interface(options);
 	check_sockopts(options);
+}
+
+void
+options_for_to(const struct options *options, struct options *out)
+{
+	*out = *options;
+	out->family = AF_UNSPEC;
+	if (options->to.kind == ENDPOINT_UNIX)
+		out->family = AF_UNIX;
+	else if (options->to.kind == ENDPOINT_VSOCK)
+		out->family = AF_VSOCK;
+	if (options->to.transport == TRANSPORT_UDP)
+		out->type = SOCK_DGRAM;
+	out->protocol = 0;
+	out->listen = false;
+	out->endpoint = options->to;
+	out->ports = options->to.port;
+	out->source_host = out->source_port = NULL;
+	out->group_count = out->sockopt_count = 0;
+	out->interface = NULL;
+	out->verbose = 0;	/* one line for each client is enough */
 }
 
 void
@@ -860,6 +1038,7 @@ options_free(struct options *options)
 {
 	free(options->sockopts);
 	free(options->groups);
+	free(options->access);
 	free(options->joined_ports);
 }
 

@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "access.h"
 #include "endpoint.h"
 #include "frame.h"
 #include "sockopt.h"
@@ -56,6 +57,21 @@ struct options {
 	int64_t accept_timeout;
 	int unix_mode;		/* -1: as umask(2) says */
 	const char *port_file;
+	size_t activated;	/* sockets of LISTEN_FDS, the endpoint being
+				   the first of them; 0: none, or an address */
+	int ready_fd;		/* --ready-fd; -1: not asked */
+	bool keep_open;		/* -k: many clients */
+	unsigned long max_conns;	/* that are served at once */
+	struct access_option *access;	/* in the order given */
+	size_t access_count;
+
+	/* the local side: standard input and output without any of these */
+	const char *exec;	/* -e; NULL: not asked, as the next two */
+	const char *sh_exec;	/* -c */
+	const char *to_text;	/* --to, as it was given */
+	struct endpoint to;	/* ... and taken apart */
+	const char *reply;	/* --reply */
+	bool broker, chat;	/* chat implies broker, and that keep_open */
 
 	/* ends of data */
 	bool no_shutdown;
@@ -105,6 +121,13 @@ bool options_need_messages(const struct options *options);
  */
 void options_parse(int argc, char **argv, struct options *options);
 void options_free(struct options *options);
+
+/*
+ * The options of a client that connects to what --to names: what was said of
+ * family, source, protocol and socket options was said of the other side.
+ * They share what `options` has allocated, and are not to be freed.
+ */
+void options_for_to(const struct options *options, struct options *out);
 
 /* One option as the shell completions need it. */
 struct option_summary {

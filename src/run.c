@@ -8,19 +8,26 @@
 #include <stddef.h>
 #include <unistd.h>
 
+#include "activation.h"
 #include "client.h"
 #include "clock.h"
 #include "compat.h"
+#include "crowd.h"
 #include "diag.h"
+#include "forward.h"
+#include "local.h"
 #include "options.h"
+#include "ready.h"
+#include "reply.h"
 #include "server.h"
-#include "session.h"
 
 static const int ending_signals[RUN_SIGNALS] = { SIGINT, SIGTERM, SIGHUP };
 
 void
 run_end(struct run *run, struct outcome outcome)
 {
+	if (run->dying)
+		return;
 	run->outcome = outcome;
 	loop_stop(run->loop);
 }
@@ -33,62 +40,31 @@ run_end_failed(struct run *run, const char *what)
 }
 
 static void
-run_data_ended(void *owner, struct outcome outcome)
+run_local_ended(void *owner, struct outcome outcome)
 {
 	run_end(owner, outcome);
-}
-
-static void
-run_session(struct run *run, const struct connection *connection)
-{
-	const struct session_request request = {
-		.options = run->options, .fd = connection->fd,
-		.input = STDIN_FILENO, .output = STDOUT_FILENO,
-		.accepted = connection->accepted, .peer = connection->peer,
-		.ended = run_data_ended, .owner = run,
-	};
-
-	run->session = session_start(run->loop, &request);
-	if (run->session == NULL)
-		run_end_failed(run, "starting a session");
-}
-
-/* What the kernel took 0 for, which decides what the socket can do. */
-static int
-real_protocol(const struct connection *connection)
-{
-	if (connection->protocol == 0 && connection->type == SOCK_DGRAM &&
-	    (connection->family == AF_INET || connection->family == AF_INET6))
-		return IPPROTO_UDP;
-	return connection->protocol;
-}
-
-static void
-run_exchange(struct run *run, const struct connection *connection)
-{
-	const struct exchange_request request = {
-		.options = run->options, .fd = connection->fd,
-		.family = connection->family, .type = connection->type,
-		.protocol = real_protocol(connection),
-		.input = STDIN_FILENO, .output = STDOUT_FILENO,
-		.role = connection->role, .accepted = connection->accepted,
-		.shared = connection->shared,
-		.peer = connection->peer,
-		.ended = run_data_ended, .owner = run,
-	};
-
-	run->exchange = exchange_start(run->loop, &request);
-	if (run->exchange == NULL)
-		run_end_failed(run, "starting to exchange messages");
 }
 
 void
 run_connection(struct run *run, const struct connection *connection)
 {
-	if (connection->type == SOCK_STREAM)
-		run_session(run, connection);
-	else
-		run_exchange(run, connection);
+	const struct local_request request = {
+		.run = run, .connection = connection,
+		.ended = run_local_ended, .owner = run,
+	};
+
+	run->local = local_start(&request);
+	if (run->local == NULL)
+		run_end_failed(run, "starting to move data");
+}
+
+/* No program is left: die by the signal that asked for it. */
+static void
+run_programs_gone(void *owner)
+{
+	struct run *run = owner;
+
+	loop_stop(run->loop);
 }
 
 static void
@@ -96,16 +72,34 @@ run_signalled(struct signal_watch *watch)
 {
 	struct run *run = watch->owner;
 
-	unixpath_remove(run->guarded);
-	run_end(run, (struct outcome){ .signal = watch->signal });
+	if (run->guarded != NULL)
+		unixpath_remove(run->guarded);
+	if (run->stop != NULL)
+		run->stop(run->stop_owner);
+	run->outcome = (struct outcome){ .signal = watch->signal };
+	run->dying = true;
+	if (run->children.first != NULL)
+		children_end(&run->children, watch->signal, run_programs_gone,
+			     run);
+	else
+		loop_stop(run->loop);
 }
 
 int
-run_guard(struct run *run, struct unixpath *path)
+run_guard(struct run *run, struct unixpath *path,
+	  void (*stop)(void *owner), void *owner)
 {
 	size_t i;
 
-	run->guarded = path;
+	if (path != NULL)
+		run->guarded = path;
+	if (stop != NULL) {
+		run->stop = stop;
+		run->stop_owner = owner;
+	}
+	if (run->guards)
+		return 0;
+	run->guards = true;
 	for (i = 0; i < RUN_SIGNALS; i++) {
 		run->signals[i] = (struct signal_watch){
 			.signal = ending_signals[i],
@@ -123,16 +117,54 @@ run_expired(struct timer *timer)
 	struct run *run = container_of(timer, struct run, max_time);
 	const char *limit = "--max-time ran out";
 
-	if (run->session != NULL) {
-		run_end(run, session_expire(run->session, limit));
+	if (run->local != NULL) {
+		run_end(run, local_expire(run->local, limit));
 		return;
 	}
-	if (run->exchange != NULL) {
-		run_end(run, exchange_expire(run->exchange, limit));
+	if (run->crowd != NULL) {
+		run_end(run, crowd_expire(run->crowd, limit));
 		return;
 	}
 	diag_error("%s", limit);
 	run_end(run, outcome_of(CAUSE_TIMED_OUT));
+}
+
+/* Whether a program is the local side. */
+static bool
+has_program(const struct options *options)
+{
+	return options->exec != NULL || options->sh_exec != NULL;
+}
+
+/*
+ * Looks at what the local side needs, before anybody is connected to it.
+ * Returns false where that has ended the run.
+ */
+static bool
+run_prepare(struct run *run)
+{
+	const struct options *options = run->options;
+	enum cause cause = CAUSE_NONE;
+
+	if (has_program(options)) {
+		cause = program_prepare(options->exec, options->sh_exec,
+					&run->program);
+		if (cause == CAUSE_NONE &&
+		    (children_open(&run->children, run->loop) == -1 ||
+		     run_guard(run, NULL, NULL, NULL) == -1)) {
+			run_end_failed(run, "preparing to start programs");
+			return false;
+		}
+	}
+	if (options->to_text != NULL) {
+		options_for_to(options, &run->to);
+		cause = forward_prepare(&options->to);
+	}
+	if (options->reply != NULL)
+		cause = reply_prepare(options->reply, &run->reply_fd);
+	if (cause != CAUSE_NONE)
+		run_end(run, outcome_of(cause));
+	return cause == CAUSE_NONE;
 }
 
 static void
@@ -142,33 +174,59 @@ run_loop(struct run *run)
 		run_end_failed(run, "waiting for events");
 }
 
+static void
+run_sides(struct run *run)
+{
+	const struct options *options = run->options;
+
+	if (options->listen || options->endpoint.kind == ENDPOINT_FD) {
+		struct server *server = server_start(run);
+
+		run_loop(run);
+		server_free(server);
+	} else {
+		struct client *client = client_start(run);
+
+		run_loop(run);
+		client_free(client);
+	}
+}
+
+/* What was handed over is ours, before anything else is opened. */
+static enum cause
+run_claim(const struct options *options)
+{
+	enum cause cause = activation_claim(options->activated);
+
+	return cause != CAUSE_NONE ? cause : ready_claim(options->ready_fd);
+}
+
 struct outcome
 run(const struct options *options)
 {
 	struct run run = {
-		.options = options,
+		.options = options, .reply_fd = -1,
 		.max_time = { .expired = run_expired },
 	};
+	enum cause cause = run_claim(options);
 
+	if (cause != CAUSE_NONE)
+		return outcome_of(cause);
 	run.loop = loop_new();
 	if (run.loop == NULL) {
 		diag_error("out of memory");
 		return outcome_of(CAUSE_LOCAL);
 	}
 	loop_timer(run.loop, &run.max_time, clock_after(options->max_time));
-	if (options->listen || options->endpoint.kind == ENDPOINT_FD) {
-		struct server *server = server_start(&run);
-
-		run_loop(&run);
-		server_free(server);
-	} else {
-		struct client *client = client_start(&run);
-
-		run_loop(&run);
-		client_free(client);
-	}
-	session_free(run.session);
-	exchange_free(run.exchange);
+	if (run_prepare(&run))
+		run_sides(&run);
+	local_free(run.local);
+	crowd_free(run.crowd);
+	msgsock_buffers_free(run.buffers);
+	children_close(&run.children);
+	program_free(&run.program);
+	if (run.reply_fd != -1)
+		(void)close(run.reply_fd);
 	loop_free(run.loop);
 	return run.outcome;
 }

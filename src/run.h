@@ -7,27 +7,41 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "child.h"
 #include "exchange.h"
 #include "family.h"
 #include "loop.h"
+#include "options.h"
 #include "outcome.h"
+#include "program.h"
 #include "unixpath.h"
 
-struct options;
-struct session;
+struct access;
+struct crowd;
+struct local;
 
 #define RUN_SIGNALS 3
 
 struct run {
 	const struct options *options;
 	struct loop *loop;
-	/* What moves the data, once there is something to move it through. */
-	struct session *session;	/* a stream's bytes */
-	struct exchange *exchange;	/* messages */
+	struct local *local;	/* of the one connection; NULL: none yet */
+	struct crowd *crowd;	/* -k: of all connections; else NULL */
+	struct program program;	/* -e, -c */
+	struct children children;
+	int reply_fd;		/* --reply -; else -1 */
+	struct access *access;	/* who may be a client; NULL: all */
+	struct options to;	/* --to: those of a client of that endpoint */
+	struct msgsock_buffers *buffers;	/* of flows; NULL: none yet */
 	struct outcome outcome;
 	struct timer max_time;
+	/* What a signal has to clean up. */
 	struct unixpath *guarded;
+	void (*stop)(void *owner);
+	void *stop_owner;
 	struct signal_watch signals[RUN_SIGNALS];
+	bool guards;		/* the signals are watched */
+	bool dying;		/* one came, and programs are ending */
 };
 
 /* A socket that is ready for data. */
@@ -53,17 +67,19 @@ void run_end(struct run *run, struct outcome outcome);
 void run_end_failed(struct run *run, const char *what);
 
 /*
- * Moves data between the socket, which it takes, and standard input and
- * output; the run ends with that.
+ * Moves data between the socket, which it takes, and the local side; the run
+ * ends with that.
  */
 void run_connection(struct run *run, const struct connection *connection);
 
 /*
- * From now on, before a signal ends the run, removes the path of a Unix
- * socket if it is ours then. Where there never is one, do not call it: the
- * signals keep their defaults. `path` must live as long as the run. Returns
- * 0, or -1 with errno.
+ * From now on, before a signal ends the run, calls `stop` (accept no more)
+ * and removes the path of a Unix socket if it is ours then; either may be
+ * NULL. Programs are sent the signal, and waited for. Where there never is
+ * anything to clean up, do not call it: the signals keep their defaults.
+ * `path` must live as long as the run. Returns 0, or -1 with errno.
  */
-int run_guard(struct run *run, struct unixpath *path);
+int run_guard(struct run *run, struct unixpath *path,
+	      void (*stop)(void *owner), void *owner);
 
 #endif

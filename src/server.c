@@ -5,6 +5,7 @@
  * bound for each address that it has, and all are watched. One client is
  * served; once it is there the listening sockets are closed, so that a second
  * one is refused at once instead of waiting for an answer that never comes.
+ * With -k they stay, and the clients are a crowd.
  */
 #include "server.h"
 
@@ -13,8 +14,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "access.h"
+#include "acceptor.h"
 #include "clock.h"
 #include "compat.h"
+#include "crowd.h"
 #include "diag.h"
 #include "handed.h"
 #include "listen.h"
@@ -22,102 +26,105 @@
 #include "options.h"
 #include "packet.h"
 #include "protocol.h"
+#include "ready.h"
 #include "resolve.h"
 #include "run.h"
 #include "sockopt.h"
-
-/* How long to wait where accept(2) fails for want of descriptors. */
-#define ACCEPT_PAUSE (100 * MILLISECOND)
-
-struct acceptor {
-	struct watch watch;
-	struct server *server;
-};
 
 struct server {
 	struct run *run;
 	struct resolve *resolve;
 	uint16_t port;
 	struct listening listening;
-	struct acceptor *acceptors;	/* one for each socket */
+	struct acceptor *acceptor;	/* of connections */
+	struct handed *handed;	/* fd:N, LISTEN_FDS: what they are */
+	size_t handed_count;
 	struct timer accept_timeout;
-	struct timer accept_pause;
 	int type, protocol;		/* of the sockets */
-	bool told_shortage;		/* of descriptors or memory */
 };
 
 static void
 server_stop_accepting(struct server *server)
 {
-	size_t i;
-
-	for (i = 0; server->acceptors != NULL &&
-	     i < server->listening.count; i++)
-		loop_unwatch(server->run->loop, &server->acceptors[i].watch);
 	loop_timer(server->run->loop, &server->accept_timeout, NEVER);
-	loop_timer(server->run->loop, &server->accept_pause, NEVER);
-	free(server->acceptors);
-	server->acceptors = NULL;
+	acceptor_free(server->acceptor);
+	server->acceptor = NULL;
 	listen_close(&server->listening);
 }
 
-static int
-server_watch(struct server *server)
+/* The signal that ends us has come: nobody else is let in. */
+static void
+server_stop(void *owner)
 {
-	size_t i;
+	ready_notify("STOPPING=1");
+	server_stop_accepting(owner);
+}
 
-	for (i = 0; i < server->listening.count; i++)
-		if (loop_watch(server->run->loop, &server->acceptors[i].watch,
-			       POLLIN) == -1)
-			return -1;
-	return 0;
+/* While nobody is served, somebody has to come in time. */
+static void
+server_await(struct server *server)
+{
+	bool waits = server->run->crowd == NULL ||
+	    crowd_count(server->run->crowd) == 0;
+
+	loop_timer(server->run->loop, &server->accept_timeout, waits ?
+		   clock_after(server->run->options->accept_timeout) : NEVER);
+}
+
+/* As many as may be are served at once; more wait in the backlog. */
+static void
+server_mind_crowd(struct server *server)
+{
+	if (server->acceptor == NULL)
+		return;
+	server_await(server);
+	if (crowd_count(server->run->crowd) < server->run->options->max_conns)
+		acceptor_resume(server->acceptor);
+	else
+		acceptor_pause(server->acceptor);
 }
 
 static void
-accept_pause_expired(struct timer *timer)
+server_client_left(void *owner)
 {
-	struct server *server = container_of(timer, struct server,
-					     accept_pause);
-
-	if (server_watch(server) == -1)
-		run_end_failed(server->run, "watching for clients");
+	server_mind_crowd(owner);
 }
 
-/* A client is no reason to end because it went away, nor is a shortage. */
 static void
-server_accept_failed(struct server *server)
+server_accept_failed(void *owner)
 {
-	size_t i;
+	struct server *server = owner;
 
-	switch (errno) {
-	case EMFILE: case ENFILE: case ENOBUFS: case ENOMEM:
-		if (!server->told_shortage)
-			diag_error("accept failed: %s; trying again",
-				   diag_strerror(errno));
-		server->told_shortage = true;
-		for (i = 0; i < server->listening.count; i++)
-			loop_unwatch(server->run->loop,
-				     &server->acceptors[i].watch);
-		loop_timer(server->run->loop, &server->accept_pause,
-			   clock_after(ACCEPT_PAUSE));
-		break;
-	/* Of one client alone; accept(2): treat them like EAGAIN. */
-	case EAGAIN: case EINTR: case ECONNABORTED: case EPROTO:
-	case ENETDOWN: case ENOPROTOOPT: case EHOSTDOWN: case EHOSTUNREACH:
-	case ENETUNREACH: case EOPNOTSUPP:
-#ifdef ENONET
-	case ENONET:
-#endif
-		break;
-	default:
-		run_end_failed(server->run, "accept");
-		break;
+	run_end_failed(server->run, "accept");
+}
+
+/* One client is served, then the run is over; or it is one of many. */
+static void
+server_serve(struct server *server, const struct connection *connection)
+{
+	if (server->run->crowd == NULL) {
+		server_stop_accepting(server);
+		run_connection(server->run, connection);
+		return;
 	}
+	crowd_add(server->run->crowd, connection);
+	server_mind_crowd(server);
+}
+
+/* The user's socket options could not be set, says `error`. */
+static void
+server_refuse(struct server *server, int fd, const char *error)
+{
+	diag_error("%s", error);
+	(void)close(fd);
+	if (server->run->crowd == NULL)
+		run_end(server->run, outcome_of(CAUSE_LOCAL));
 }
 
 static void
-server_serve(struct server *server, int fd, const struct address *peer)
+server_accepted(void *owner, int fd, const struct address *peer)
 {
+	struct server *server = owner;
 	const struct options *options = server->run->options;
 	const struct connection connection = {
 		.fd = fd, .family = peer->sa.sa_family,
@@ -128,37 +135,20 @@ server_serve(struct server *server, int fd, const struct address *peer)
 	const struct address *own = &server->listening.sockets[0].address;
 	char error[SOCKOPT_ERROR], text[ADDRESS_TEXT];
 
+	if (!access_allows(server->run->access, fd, peer)) {
+		(void)close(fd);
+		return;
+	}
 	if (options->verbose > 0)
 		diag_note("Connection received on %s",
 			  address_text(peer, text)[0] != '\0' ? text :
 			  address_text(own, text));
 	if (sockopt_apply(fd, peer->sa.sa_family, server->type,
 			  SOCKOPT_CONNECTED, options->sockopts,
-			  options->sockopt_count, error) == -1) {
-		diag_error("%s", error);
-		(void)close(fd);
-		run_end(server->run, outcome_of(CAUSE_LOCAL));
-		return;
-	}
-	server_stop_accepting(server);
-	run_connection(server->run, &connection);
-}
-
-static void
-server_ready(struct watch *watch, short events)
-{
-	struct acceptor *acceptor = container_of(watch, struct acceptor,
-						 watch);
-	struct address peer = { .length = sizeof(peer.storage) };
-	int fd = compat_accept(watch->fd, &peer.sa, &peer.length);
-
-	(void)events;
-	if (fd == -1) {
-		server_accept_failed(acceptor->server);
-		return;
-	}
-	address_unmap(&peer);
-	server_serve(acceptor->server, fd, &peer);
+			  options->sockopt_count, error) == -1)
+		server_refuse(server, fd, error);
+	else
+		server_serve(server, &connection);
 }
 
 static void
@@ -175,21 +165,25 @@ server_timed_out(struct timer *timer)
 static void
 server_accept(struct server *server)
 {
-	size_t count = server->listening.count, i;
+	const struct acceptor_request request = {
+		.listening = &server->listening,
+		.accepted = server_accepted, .failed = server_accept_failed,
+		.owner = server,
+	};
 
-	server->acceptors = calloc(count, sizeof(*server->acceptors));
-	if (server->acceptors == NULL) {
-		run_end_failed(server->run, "listening");
-		return;
+	if (server->run->options->keep_open) {
+		server->run->crowd = crowd_new(server->run, server_client_left,
+					  server);
+		if (server->run->crowd == NULL) {
+			run_end_failed(server->run, "listening");
+			return;
+		}
 	}
-	for (i = 0; i < count; i++)
-		server->acceptors[i] = (struct acceptor){
-			.watch = { .fd = server->listening.sockets[i].fd,
-				   .ready = server_ready },
-			.server = server,
-		};
-	if (server_watch(server) == -1)
-		run_end_failed(server->run, "watching for clients");
+	server->acceptor = acceptor_new(server->run->loop, &request);
+	if (server->acceptor == NULL)
+		run_end_failed(server->run, "listening");
+	else
+		acceptor_resume(server->acceptor);
 }
 
 /*
@@ -222,21 +216,46 @@ server_hear(struct server *server)
 	run_connection(server->run, &connection);
 }
 
-/* The sockets are there: tell where, and go on. */
-static void
-server_listening(struct server *server)
+/* What a signal has to clean up is cleaned up. 0, or -1 with errno. */
+static int
+server_guard(struct server *server)
+{
+	const struct options *options = server->run->options;
+
+	if (!server->listening.path.ours && !options->keep_open &&
+	    options->exec == NULL && options->sh_exec == NULL)
+		return 0;
+	return run_guard(server->run, &server->listening.path, server_stop,
+			 server);
+}
+
+/* Tells whoever wants to know that we are there, and where. */
+static enum cause
+server_tell(const struct server *server)
 {
 	const struct options *options = server->run->options;
 	enum cause cause = CAUSE_NONE;
 
-	if (options->port_file != NULL)
-		cause = listen_write_port_file(options->port_file,
-					       &server->listening);
+	if (options->port_file != NULL && server->listening.count > 0)
+		cause = ready_write_port_file(options->port_file,
+					      &server->listening);
+	if (cause == CAUSE_NONE)
+		cause = ready_write(options->ready_fd, &server->listening);
+	if (cause == CAUSE_NONE)
+		ready_notify("READY=1");
+	return cause;
+}
+
+/* The sockets are there: tell where, and go on. */
+static void
+server_listening(struct server *server)
+{
+	enum cause cause = server_tell(server);
+
 	/* From here on signals wait for us; opening a FIFO could not end. */
 	if (cause != CAUSE_NONE)
 		run_end(server->run, outcome_of(cause));
-	else if (server->listening.path.ours &&
-		 run_guard(server->run, &server->listening.path) == -1)
+	else if (server_guard(server) == -1)
 		run_end_failed(server->run, "watching signals");
 	else if (server->type == SOCK_STREAM ||
 		 server->type == SOCK_SEQPACKET)
@@ -379,45 +398,60 @@ server_open_packet(struct server *server)
 		server_take(server, bound.fd, &bound.address);
 }
 
+/* What was handed over is a connection, as inetd(8) does it. */
+static void
+server_take_connection(struct server *server)
+{
+	const struct handed *handed = &server->handed[0];
+	const struct connection connection = {
+		.fd = handed->fd, .family = handed->family,
+		.type = handed->type, .protocol = handed->protocol,
+		.peer = handed->peer, .shared = true,
+		.role = handed->type == SOCK_SEQPACKET ?
+		    EXCHANGE_CONNECTION : EXCHANGE_CLIENT,
+	};
+	enum cause cause;
+
+	if (!access_allows(server->run->access, handed->fd, &handed->peer)) {
+		diag_error("the client of descriptor %d is not allowed",
+			   handed->fd);
+		run_end(server->run, outcome_of(CAUSE_PERMISSION));
+		return;
+	}
+	cause = server_tell(server);
+	if (cause != CAUSE_NONE)
+		run_end(server->run, outcome_of(cause));
+	else
+		run_connection(server->run, &connection);
+}
+
 /* fd:N may be anything: what it is decides what is done with it. */
 static void
 server_open_handed(struct server *server)
 {
-	struct handed handed;
-	enum cause cause = handed_inspect(server->run->options->endpoint.fd,
-					  &handed);
-	struct connection connection = {
-		.fd = handed.fd, .family = handed.family,
-		.type = handed.type, .protocol = handed.protocol,
-		.peer = handed.peer, .shared = true,
-		.role = handed.type == SOCK_SEQPACKET ?
-		    EXCHANGE_CONNECTION : EXCHANGE_CLIENT,
-	};
+	const struct handed *handed = &server->handed[0];
 
-	if (cause != CAUSE_NONE) {
-		run_end(server->run, outcome_of(cause));
-		return;
-	}
-	if (handed.type == SOCK_STREAM &&
+	if (handed->type == SOCK_STREAM &&
 	    options_need_messages(server->run->options)) {
 		diag_error("descriptor %d is a stream, which has no messages",
-			   handed.fd);
+			   handed->fd);
 		run_end(server->run, outcome_of(CAUSE_USAGE));
 		return;
 	}
-	server->type = handed.type;
-	server->protocol = handed.protocol;
-	if (handed.connected) {
-		run_connection(server->run, &connection);
-	} else if (handed.listening || handed.type == SOCK_DGRAM ||
-		   handed.type == SOCK_RAW) {
-		const struct address own = { .sa.sa_family =
-		    (sa_family_t)handed.family };
-
-		server_take(server, handed.fd, &own);
+	server->type = handed->type;
+	server->protocol = handed->protocol;
+	if (handed->connected) {
+		server_take_connection(server);
+	} else if (handed->listening || handed->type == SOCK_DGRAM ||
+		   handed->type == SOCK_RAW) {
+		server_opened(server, listen_adopt(server->run->options,
+						   handed->fd,
+						   server->handed_count,
+						   handed->type,
+						   &server->listening));
 	} else {
 		diag_error("descriptor %d is neither connected nor listening",
-			   handed.fd);
+			   handed->fd);
 		run_end(server->run, outcome_of(CAUSE_LOCAL));
 	}
 }
@@ -472,6 +506,73 @@ server_open(struct server *server)
 	}
 }
 
+/* Finds out what was handed over. Returns false where that ends the run. */
+static bool
+server_inspect(struct server *server)
+{
+	const struct options *options = server->run->options;
+	enum cause cause;
+
+	if (options->endpoint.kind != ENDPOINT_FD)
+		return true;
+	server->handed_count = options->activated > 0 ? options->activated : 1;
+	server->handed = calloc(server->handed_count, sizeof(struct handed));
+	if (server->handed == NULL) {
+		run_end_failed(server->run, "listening");
+		return false;
+	}
+	cause = handed_inspect_all(options->endpoint.fd, server->handed_count,
+				   server->handed);
+	if (cause != CAUSE_NONE)
+		run_end(server->run, outcome_of(cause));
+	return cause == CAUSE_NONE;
+}
+
+/* What clients of a socket of that kind can be told by. */
+static void
+server_note_clients(struct access_request *request, int family, int type)
+{
+	if (family == AF_UNSPEC || family == AF_INET || family == AF_INET6)
+		request->addresses = true;
+	else if (family == AF_UNIX && type != SOCK_DGRAM)
+		request->users = true;
+}
+
+/* The rules about clients have been read. */
+static void
+server_access_read(void *owner, enum cause cause)
+{
+	struct server *server = owner;
+
+	if (cause != CAUSE_NONE)
+		run_end(server->run, outcome_of(cause));
+	else
+		server_open(server);
+}
+
+/* Reads the rules about clients, before any can come. */
+static void
+server_read_access(struct server *server)
+{
+	const struct options *options = server->run->options;
+	struct access_request request = {
+		.options = options->access, .count = options->access_count,
+		.numeric_only = options->numeric_only,
+		.verbose = options->verbose,
+		.done = server_access_read, .owner = server,
+	};
+	size_t i;
+
+	for (i = 0; i < server->handed_count; i++)
+		server_note_clients(&request, server->handed[i].family,
+				    server->handed[i].type);
+	if (server->handed_count == 0)
+		server_note_clients(&request, options->family, options->type);
+	server->run->access = access_open(server->run->loop, &request);
+	if (server->run->access == NULL)
+		run_end_failed(server->run, "reading the access rules");
+}
+
 struct server *
 server_start(struct run *run)
 {
@@ -483,12 +584,15 @@ server_start(struct run *run)
 	}
 	server->run = run;
 	server->accept_timeout.expired = server_timed_out;
-	server->accept_pause.expired = accept_pause_expired;
-	loop_timer(run->loop, &server->accept_timeout,
-		   clock_after(run->options->accept_timeout));
+	server_await(server);
 	server->type = run->options->type;
 	server->protocol = run->options->protocol;
-	server_open(server);
+	if (!server_inspect(server))
+		return server;
+	if (run->options->access_count > 0)
+		server_read_access(server);
+	else
+		server_open(server);
 	return server;
 }
 
@@ -499,5 +603,8 @@ server_free(struct server *server)
 		return;
 	server_stop_accepting(server);
 	resolve_free(server->resolve);
+	access_free(server->run->access);
+	server->run->access = NULL;
+	free(server->handed);
 	free(server);
 }

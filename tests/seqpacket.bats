@@ -371,3 +371,12 @@ socket.socket(type=socket.SOCK_SEQPACKET)' 2>/dev/null || skip 'it works'
 	: >out
 	expect_error 1 'standard output.*No space left'
 }
+
+@test "a listener that has sent its input sends its end to a client that only listens" {
+	listen_sockcat s -U --seqpacket --lines path <<<hello
+	try sc -d -U --seqpacket --lines path
+	expect_status 0
+	expect_text out $'hello\n'
+	finish s
+	expect_status 0
+}
