@@ -109,6 +109,11 @@ static const struct store_row rows[] = {
 	{ END_INET | END_UNIX, END_FILE, &pipe_kind, 1024 * KIB },
 	/* The first row's figures are those of /dev/null. */
 	{ END_INET | END_UNIX, END_OTHER, &pipe_kind, 1024 * KIB },
+	/*
+	 * A relay between two programs that write and read 256 KiB at a time,
+	 * CPU of the relay alone: TCP 1.5 [0.37] → 1.3 [0.21], Unix 2.5 [0.2]
+	 * → 3.5 [0.1]. TCP by chunks of 512 KiB: [0.27], of 256 KiB: [0.36].
+	 */
 	{ END_INET | END_UNIX, END_INET | END_UNIX, &pipe_kind, 1024 * KIB },
 #endif
 	/* All else, and all that the kernel refuses; it stands last. */

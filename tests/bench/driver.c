@@ -34,6 +34,7 @@
 #endif
 
 #define BLOCK	131072	/* what cat reads and writes at a time */
+#define BULK	262144	/* what the ends of a relay do */
 #define PING	64
 #define NS	1000000000LL
 
@@ -93,6 +94,16 @@ static pid_t command_start(char **argv, int in, int out)
 	return -1;
 }
 
+static void usage_add(struct report *r, const struct rusage *usage)
+{
+	struct rusage u = *usage;
+
+	r->cpu += (u.ru_utime.tv_sec + u.ru_stime.tv_sec) * NS +
+	    (u.ru_utime.tv_usec + u.ru_stime.tv_usec) * 1000LL;
+	if (u.ru_maxrss > r->rss)
+		r->rss = u.ru_maxrss;
+}
+
 static void command_wait(pid_t pid, struct report *r)
 {
 	struct rusage u;
@@ -101,14 +112,20 @@ static void command_wait(pid_t pid, struct report *r)
 	while (wait4(pid, &status, 0, &u) < 0)
 		if (errno != EINTR)
 			die("wait");
-	r->cpu += (u.ru_utime.tv_sec + u.ru_stime.tv_sec) * NS +
-	    (u.ru_utime.tv_usec + u.ru_stime.tv_usec) * 1000LL;
-	if (u.ru_maxrss > r->rss)
-		r->rss = u.ru_maxrss;
+	usage_add(r, &u);
 	status = WIFEXITED(status) ? WEXITSTATUS(status) :
 	    128 + WTERMSIG(status);
 	if (status > r->status)
 		r->status = status;
+}
+
+/* What a server's children have used that it did not wait for. */
+static void orphans_wait(struct report *r)
+{
+	struct rusage u;
+
+	while (wait4(-1, NULL, 0, &u) > 0)
+		usage_add(r, &u);
 }
 
 /*
@@ -140,8 +157,11 @@ static int verb_serve(char **argv)
 	int fd = report_fd(argv[0]), number;
 	struct report r = { .start = now(), .runs = 1 };
 	sigset_t term, before;
+	siginfo_t info = { 0 };
 	pid_t pid;
 
+	/* Of a server that ends before its children these are ours. */
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	sigemptyset(&term);
 	sigaddset(&term, SIGTERM);
 	sigaddset(&term, SIGCHLD);
@@ -155,11 +175,16 @@ static int verb_serve(char **argv)
 		execvp(argv[1], argv + 1);
 		die(argv[1]);
 	}
-	sigwait(&term, &number);
+	/* The server itself is left for later: its status is wanted. */
+	while (sigwait(&term, &number) == 0 && number == SIGCHLD &&
+	    waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+	    info.si_pid == 0)
+		continue;
 	kill(pid, SIGTERM);
 	command_wait(pid, &r);
 	if (number == SIGTERM && r.status == 128 + SIGTERM)
 		r.status = 0;
+	orphans_wait(&r);
 	r.end = now();
 	report_write(fd, &r);
 	return 0;
@@ -524,6 +549,205 @@ static int verb_drain(char **argv)
 	return n < 0;
 }
 
+/* sink [PATH]: reads what one client sends, and tells as drain does. */
+static int verb_sink(char **argv)
+{
+	static char buf[BULK];
+	int fd = accept(server_open(argv[0]), NULL, NULL);
+	long long total = 0;
+	ssize_t n;
+
+	if (fd < 0)
+		die("accept");
+	while ((n = read(fd, buf, sizeof(buf))) > 0)
+		total += n;
+	printf("%lld %lld\n", total, now());
+	return n < 0;
+}
+
+/* pour WHERE BYTES: sends so many, and its end; tells when it began. */
+static int verb_pour(char **argv)
+{
+	static char buf[BULK];
+	long long left = atoll(argv[1]), start;
+	int fd = client_open(argv[0], SOCK_STREAM);
+	size_t n;
+
+	for (start = now(); left > 0; left -= (long long)n) {
+		n = left < BULK ? (size_t)left : BULK;
+		if (write_whole(fd, buf, n) < 0)
+			die("write");
+	}
+	shutdown(fd, SHUT_WR);
+	while (read(fd, buf, sizeof(buf)) > 0)
+		continue;
+	printf("%lld\n", start);
+	return 0;
+}
+
+/* A visit: a request, perhaps our end, and all that the answer has. */
+struct visits {
+	const char *where;
+	char request[512];
+	size_t send, get;	/* bytes of both */
+	int half_close;
+	long resets;		/* behind a whole answer */
+};
+
+static int visit_begin(const struct visits *v)
+{
+	int fd = client_open(v->where, SOCK_STREAM);
+
+	if (write_whole(fd, v->request, v->send) < 0)
+		die("request");
+	if (v->half_close)
+		shutdown(fd, SHUT_WR);
+	return fd;
+}
+
+/* Reads once; returns whether that was the end of the visit. */
+static int visit_go_on(struct visits *v, int fd, size_t *got)
+{
+	char buf[BLOCK];
+	ssize_t n = read(fd, buf, sizeof(buf));
+
+	if (n > 0) {
+		*got += (size_t)n;
+		return 0;
+	}
+	if (*got != v->get) {
+		fprintf(stderr, "driver: visit: %zu of %zu bytes\n", *got,
+		    v->get);
+		exit(1);
+	}
+	v->resets += n < 0;
+	close(fd);
+	return 1;
+}
+
+/*
+ * visit WHERE COUNT MS ATONCE SEND GET HALF: COUNT connections, or as many as
+ * go into MS, ATONCE of them open at any time. Each sends SEND bytes, and
+ * after them its end if HALF is 1, and reads to the end: GET bytes. Tells the
+ * start, the end, the visits and how many ended in a reset.
+ */
+static int verb_visit(char **argv)
+{
+	struct visits v = { .where = argv[0], .send = (size_t)atol(argv[4]),
+	    .get = (size_t)atol(argv[5]), .half_close = atoi(argv[6]) };
+	struct pollfd p[64];
+	size_t got[64] = { 0 };
+	long count = atol(argv[1]), begun = 0, done = 0, open = 0;
+	long atonce = atol(argv[3]);
+	long long start = now(), end = start,
+	    stop = start + atoll(argv[2]) * 1000000;
+
+	if (v.send > sizeof(v.request) || atonce > 64)
+		return 1;
+	memset(v.request, 'x', sizeof(v.request));
+	for (; open < atonce; open++, begun++)
+		p[open] = (struct pollfd){ visit_begin(&v), POLLIN, 0 };
+	while (open > 0 && poll(p, (nfds_t)atonce, -1) > 0)
+		for (long i = 0; i < atonce; i++) {
+			if (!p[i].revents || !visit_go_on(&v, p[i].fd, got + i))
+				continue;
+			got[i] = 0;
+			end = now();
+			done++;
+			open--;
+			p[i].fd = -1;
+			if (begun < count && end < stop) {
+				p[i].fd = visit_begin(&v);
+				begun++;
+				open++;
+			}
+		}
+	printf("%lld %lld %ld %ld\n", start, end, done, v.resets);
+	return 0;
+}
+
+/*
+ * crowd WHERE CLIENTS [COUNT]: so many connections. With COUNT the last one
+ * then says so many messages and each time all the others must hear it: tells
+ * the start and the end of that, after one message to wait for all to be
+ * served. Without COUNT it tells that all are connected. They stay until the
+ * end of standard input.
+ */
+static int verb_crowd(char **argv)
+{
+	long clients = atol(argv[1]), count = argv[2] ? atol(argv[2]) : -1;
+	int *fds = calloc((size_t)clients, sizeof(*fds));
+	char sent[PING], got[PING];
+	long long start = 0;
+
+	for (long i = 0; fds && i < clients; i++)
+		fds[i] = client_open(argv[0], SOCK_STREAM);
+	for (long serial = 0; fds && serial <= count; serial++) {
+		memset(sent, 'a' + (int)(serial % 26), sizeof(sent));
+		sent[PING - 1] = '\n';
+		if (serial == 1)
+			start = now();
+		if (write_whole(fds[clients - 1], sent, sizeof(sent)) < 0)
+			die("message");
+		for (long i = 0; i < clients - 1; i++)
+			if (read_whole(fds[i], got, sizeof(got)) < 0 ||
+			    memcmp(sent, got, sizeof(sent)) != 0)
+				die("no message");
+	}
+	printf("%lld %lld\n", start, now());
+	fflush(stdout);
+	while (read(0, got, sizeof(got)) > 0)
+		continue;
+	return 0;
+}
+
+/*
+ * say WHERE COUNT: so many messages to a server whose output is our input,
+ * the next one when the last one has come; tells the start and the end.
+ */
+static int verb_say(char **argv)
+{
+	int fd = client_open(argv[0], SOCK_STREAM);
+	long count = atol(argv[1]);
+	long long start;
+
+	if (ping(fd, 0, 0) < 0)
+		return 1;
+	start = now();
+	for (long i = 0; i < count; i++)
+		if (ping(fd, 0, i + 1) < 0)
+			return 1;
+	printf("%lld %lld\n", start, now());
+	return 0;
+}
+
+/*
+ * exec PORTFILE COMMAND...: a command for each client, started by the least
+ * that has to be called: accept, vfork, exec, wait.
+ */
+static int verb_exec(char **argv)
+{
+	int port, server = server_listen(NULL, &port), fd;
+	FILE *file = fopen(argv[0], "w");
+
+	if (!file || fprintf(file, "%d\n", port) < 0 || fclose(file) != 0)
+		die(argv[0]);
+	fcntl(server, F_SETFD, FD_CLOEXEC);
+	while ((fd = accept4(server, NULL, NULL, SOCK_CLOEXEC)) >= 0) {
+		if (vfork() == 0) {
+			dup2(fd, 0);
+			dup2(fd, 1);
+			execvp(argv[1], argv + 1);
+			_exit(127);
+		}
+		close(fd);
+		while (waitpid(-1, NULL, WNOHANG) > 0)
+			continue;
+	}
+	die("accept");
+	return 1;
+}
+
 static const struct verb {
 	const char *name;
 	int args;		/* at least */
@@ -542,6 +766,12 @@ static const struct verb {
 	{ "splice", 1, verb_splice },
 	{ "fill", 1, verb_fill },
 	{ "drain", 0, verb_drain },
+	{ "sink", 0, verb_sink },
+	{ "pour", 2, verb_pour },
+	{ "visit", 7, verb_visit },
+	{ "crowd", 2, verb_crowd },
+	{ "say", 2, verb_say },
+	{ "exec", 2, verb_exec },
 };
 
 int main(int argc, char **argv)
