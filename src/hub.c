@@ -42,6 +42,9 @@
 #define INPUT_PIECE (MEMBER_PIECE / 2)
 #define CLIENT_PIECE ((size_t)64 * 1024)
 
+/* Pieces of input that are sent before the clients get a turn. */
+#define INPUT_TURNS 8
+
 struct hub {
 	struct run *run;
 	const struct options *options;
@@ -482,16 +485,14 @@ hub_send_input(struct hub *hub)
 	}
 }
 
-/* Reads some of the input, and sends it to all. */
-static void
-hub_read_input(struct hub *hub)
+/* Reads a piece of the input; returns whether there may be more. */
+static bool
+hub_read_some_input(struct hub *hub)
 {
-	if (!hub_wants_input(hub))
-		return;
 	switch (input_messages(&hub->input)) {
 	case MOVED:
 		hub_send_input(hub);
-		break;
+		return true;
 	case AGAIN:
 		break;
 	case FAIL:
@@ -504,6 +505,18 @@ hub_read_input(struct hub *hub)
 		hub_input_ended(hub);
 		break;
 	}
+	return false;
+}
+
+/* Reads the input that is there, or some of it, and sends it to all. */
+static void
+hub_read_input(struct hub *hub)
+{
+	unsigned turn;
+
+	for (turn = 0; turn < INPUT_TURNS && hub_wants_input(hub); turn++)
+		if (!hub_read_some_input(hub))
+			break;
 }
 
 /* Has input watched where it is to be read, and can be. */

@@ -4,10 +4,10 @@
  * Theory of operation. Watches stand in two parallel arrays, one of them
  * being what poll(2) takes, so that changing an interest costs no system
  * call and waiting costs one. That is best for a few; what each of thousands
- * of idle clients would cost at every wait is too much. So only the first few
- * watches are near; all others are far: an epoll(7) instance has them, which
- * is itself a near watch and costs nothing while they are idle. Where there
- * is no epoll, or where it refuses a descriptor (a file), all are near.
+ * of idle clients would cost at every wait is too much. So once there are more
+ * than a few, all watches become far: an epoll(7) instance has them, in which
+ * idle ones cost nothing. Those that it refuses (files) stay near, and it is
+ * itself a near watch then. Where there is no epoll all are near.
  *
  * Timers stand in a binary heap. Signals that somebody watches are blocked
  * except while ppoll(2) waits, so a handler (which only sets a flag) can
@@ -21,6 +21,7 @@
 #include "loop.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <time.h>
@@ -161,16 +162,13 @@ near_unwatch(struct loop *loop, struct watch *watch)
 
 #if SOCKCAT_LINUX
 
-/* Calls who is ready of the far ones. */
+/* Calls those who are ready of the far ones. */
 static void
-far_ready(struct watch *self, short events)
+far_dispatch(struct loop *loop)
 {
-	struct far *far = container_of(self, struct far, watch);
-	struct loop *loop = container_of(far, struct loop, far);
+	struct far *far = &loop->far;
 
-	(void)events;
-	far->count = epoll_wait(far->watch.fd, far->batch, FAR_BATCH, 0);
-	for (far->next = 0; far->next < far->count && !loop->stopped;) {
+	while (far->next < far->count && !loop->stopped) {
 		const struct epoll_event *event = &far->batch[far->next++];
 		struct watch *watch = event->data.ptr;
 
@@ -179,6 +177,53 @@ far_ready(struct watch *self, short events)
 			watch->ready(watch, (short)event->events);
 	}
 	far->count = 0;
+}
+
+static void
+far_ready(struct watch *self, short events)
+{
+	struct far *far = container_of(self, struct far, watch);
+
+	(void)events;
+	far->next = 0;
+	far->count = epoll_wait(far->watch.fd, far->batch, FAR_BATCH, 0);
+	far_dispatch(container_of(far, struct loop, far));
+}
+
+/* Lets the epoll instance have `watch`; 0, or -1 where it refuses. */
+static int
+far_take(struct loop *loop, struct watch *watch, short events)
+{
+	struct epoll_event event = {
+		.events = (unsigned short)events, .data.ptr = watch,
+	};
+
+	if (epoll_ctl(loop->far.watch.fd, EPOLL_CTL_ADD, watch->fd,
+		      &event) == -1)
+		return -1;
+	watch->slot = FAR;
+	watch->events = events;
+	return 0;
+}
+
+/* Nobody stays near who need not: one call is then enough to wait. */
+static void
+far_take_near(struct loop *loop)
+{
+	size_t index = loop->watch_count;
+
+	while (index-- > 0) {
+		struct watch *watch = loop->watches[index];
+		short events = loop->polls[index].events;
+		size_t slot = watch->slot;
+
+		if (watch == &loop->far.watch ||
+		    far_take(loop, watch, events) == -1)
+			continue;
+		watch->slot = slot;
+		near_unwatch(loop, watch);
+		watch->slot = FAR;
+	}
 }
 
 /* The epoll instance, made when it is first needed. 0, or -1: none. */
@@ -191,8 +236,10 @@ far_open(struct loop *loop)
 		return 0;
 	watch->fd = epoll_create1(EPOLL_CLOEXEC);
 	watch->ready = far_ready;
-	if (watch->fd != -1 && near_watch(loop, watch, POLLIN) == 0)
+	if (watch->fd != -1 && near_watch(loop, watch, POLLIN) == 0) {
+		far_take_near(loop);
 		return 0;
+	}
 	if (watch->fd != -1)
 		(void)close(watch->fd);
 	watch->fd = -1;
@@ -203,17 +250,10 @@ far_open(struct loop *loop)
 static bool
 far_add(struct loop *loop, struct watch *watch, short events)
 {
-	struct epoll_event event = {
-		.events = (unsigned short)events, .data.ptr = watch,
-	};
-
-	if (loop->watch_count < NEAR_MOST || far_open(loop) == -1 ||
-	    epoll_ctl(loop->far.watch.fd, EPOLL_CTL_ADD, watch->fd,
-		      &event) == -1)
+	if (loop->far.watch.fd == -1 &&
+	    (loop->watch_count < NEAR_MOST || far_open(loop) == -1))
 		return false;
-	watch->slot = FAR;
-	watch->events = events;
-	return true;
+	return far_take(loop, watch, events) == 0;
 }
 
 static int
@@ -429,13 +469,83 @@ wait_time(const struct loop *loop, struct timespec *time)
 	return time;
 }
 
+#if SOCKCAT_LINUX
+
+/* Whether all but the epoll instance itself are far. */
+static bool
+all_are_far(const struct loop *loop)
+{
+	return loop->far.watch.fd != -1 && loop->watch_count == 1;
+}
+
+/* The same in milliseconds, as epoll_wait(2) takes it: not too early. */
+static int
+wait_milliseconds(const struct loop *loop)
+{
+	struct timespec time;
+
+	if (wait_time(loop, &time) == NULL)
+		return -1;
+	if (time.tv_sec >= INT_MAX / 1000)
+		return INT_MAX;
+	return (int)time.tv_sec * 1000 +
+	    (int)((time.tv_nsec + MILLISECOND - 1) / MILLISECOND);
+}
+
+/* One wait of epoll's, and whom it is for. 0, or -1 with errno. */
+static int
+wait_far(struct loop *loop)
+{
+	struct far *far = &loop->far;
+
+	far->next = 0;
+	far->count = epoll_pwait(far->watch.fd, far->batch, FAR_BATCH,
+				 wait_milliseconds(loop),
+				 loop->signals != NULL ? &loop->waiting : NULL);
+	if (far->count == -1 && errno != EINTR)
+		return -1;
+	run_signals(loop);
+	far_dispatch(loop);
+	return 0;
+}
+
+#else
+
+static bool
+all_are_far(const struct loop *loop)
+{
+	(void)loop;
+	return false;
+}
+
+static int
+wait_far(struct loop *loop)
+{
+	(void)loop;
+	return 0;
+}
+
+#endif
+
+static int
+wait_near(struct loop *loop)
+{
+	struct timespec time;
+	int ready = ppoll(loop->polls, (nfds_t)loop->watch_count,
+			  wait_time(loop, &time),
+			  loop->signals != NULL ? &loop->waiting : NULL);
+
+	if (ready == -1 && errno != EINTR && errno != EAGAIN)
+		return -1;
+	run_signals(loop);
+	run_watches(loop, ready);
+	return 0;
+}
+
 int
 loop_run(struct loop *loop)
 {
 	while (!loop->stopped) {
-		struct timespec time;
-		int ready;
-
 		/* Before waiting: what is due now costs no system call. */
 		run_timers(loop);
 		if (loop->stopped)
@@ -445,13 +555,9 @@ loop_run(struct loop *loop)
 			errno = EDEADLK;	/* nothing could ever happen */
 			return -1;
 		}
-		ready = ppoll(loop->polls, (nfds_t)loop->watch_count,
-			      wait_time(loop, &time),
-			      loop->signals != NULL ? &loop->waiting : NULL);
-		if (ready == -1 && errno != EINTR && errno != EAGAIN)
+		if ((all_are_far(loop) ? wait_far(loop) :
+		     wait_near(loop)) == -1)
 			return -1;
-		run_signals(loop);
-		run_watches(loop, ready);
 	}
 	return 0;
 }

@@ -791,12 +791,11 @@ wait_for("over")')"
 	local slow
 	mkfifo slow
 	exec {slow}<>slow
-	start s to_slow -l -k --seqpacket --lines -w 0.3 --port-file port \
-		-U ./path
+	start s to_slow -l -k --seqpacket -w 0.3 --port-file port -U ./path
 	wait_for_file port
 	start a "${python_environment[@]}" "$PYTHON" -c "$(code_of '
 c = to("path", SOCK_SEQPACKET)
-c.send(b"x" * 149999)
+c.send(b"x" * 150000)
 c.recv(1)')"
 	finish a
 	expect_status 0
@@ -804,7 +803,7 @@ c.recv(1)')"
 	start reader head -c 150000 <slow
 	finish reader
 	exec {slow}>&-
-	[ "$(tr -dc x <out | wc -c)" = 149999 ]
+	[ "$(tr -dc x <out | wc -c)" = 150000 ]
 }
 
 @test "valgrind finds no error, no leak and no open descriptor" {
