@@ -346,7 +346,7 @@ msgsock_new(int fd, int family, int type, int protocol,
 	socket->options = *options;
 	socket->segments_most = SEGMENTS_MOST;
 	if (SOCKCAT_LINUX && is_bounded(socket) && type == SOCK_DGRAM &&
-	    protocol == IPPROTO_UDP)
+	    socket->protocol == IPPROTO_UDP)
 		socket->segment_most = IP_MAX;
 	if (take_buffers(socket) == -1 || set_up(socket) == -1) {
 		int saved = errno;

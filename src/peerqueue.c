@@ -27,8 +27,11 @@
 #define SK_MEMINFO_RMEM_ALLOC 0
 #define SK_MEMINFO_RCVBUF 1
 
-/* For how long a receiver may read nothing and be waited for. */
-#define PATIENCE (50 * MILLISECOND)
+/*
+ * For how long a receiver may read nothing and be waited for: on a busy
+ * machine it may well not run for 100 ms.
+ */
+#define PATIENCE (500 * MILLISECOND)
 
 struct netlink_header {
 	uint32_t length;
