@@ -404,11 +404,33 @@ loop_signal(struct loop *loop, struct signal_watch *watch)
 	return 0;
 }
 
+/*
+ * Lets those through that wait: where a descriptor is ready ppoll(2) and
+ * epoll_pwait(2) return without that, and it may always be.
+ */
+static void
+take_signals(const struct loop *loop)
+{
+	const struct signal_watch *watch;
+	sigset_t pending, before;
+
+	if (loop->signals == NULL || sigpending(&pending) == -1)
+		return;
+	for (watch = loop->signals; watch != NULL; watch = watch->next)
+		if (sigismember(&pending, watch->signal) == 1)
+			break;
+	if (watch == NULL)
+		return;
+	(void)sigprocmask(SIG_SETMASK, &loop->waiting, &before);
+	(void)sigprocmask(SIG_SETMASK, &before, NULL);
+}
+
 static void
 run_signals(struct loop *loop)
 {
 	struct signal_watch *watch;
 
+	take_signals(loop);
 	for (watch = loop->signals; watch != NULL; watch = watch->next) {
 		if (signal_caught[watch->signal] != 0) {
 			signal_caught[watch->signal] = 0;

@@ -296,6 +296,19 @@ for s in all:
 	expect_text err ''
 }
 
+@test "a signal is heard while programs never stop talking" {
+	listen_sockcat s -u -k -4 -c 'while :; do echo y; done' 127.0.0.1 0
+	python_now '
+all = [to(args[0]) for _ in range(40)]
+for s in all:
+    s.send(b"hello")
+for s in all:
+    s.recv(MOST)' "$port"
+	has_children s 40
+	stop s TERM
+	expect_status 143
+}
+
 @test "a program that cannot be found is told before the first client" {
 	try sc -u -l -k -e no-such-program 127.0.0.1 0
 	expect_error 3 'no-such-program failed: not found on PATH'
