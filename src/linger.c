@@ -88,17 +88,24 @@ linger_discard(struct lingering *linger)
 
 /*
  * After the peer's end reading does not tell of a reset: the socket does, but
- * only once, so that what reading told is remembered.
+ * only once, so that what reading told is remembered. A program that had the
+ * socket may have been told instead of us; but what is connected to nobody
+ * any more will not be acknowledged, whatever the queue still counts.
  */
 static int
 linger_error(const struct lingering *linger)
 {
+	struct sockaddr_storage peer;
+	socklen_t size = sizeof(peer);
 	int error = 0;
 	socklen_t length = sizeof(error);
 
 	if (linger->error != 0)
 		return linger->error;
 	(void)getsockopt(linger->fd, SOL_SOCKET, SO_ERROR, &error, &length);
+	if (error == 0 && getpeername(linger->fd, (struct sockaddr *)&peer,
+				      &size) == -1 && errno == ENOTCONN)
+		error = ECONNRESET;
 	return error;
 }
 
