@@ -150,12 +150,21 @@ child_group_lives(const struct child *child)
 	return kill(-child->pid, 0) == 0 || errno != ESRCH;
 }
 
+/* To the whole group, and to a leader that has changed to another one. */
+static void
+child_kill(const struct child *child, int signal)
+{
+	(void)kill(-child->pid, signal);
+	if (!child->reaped && getpgid(child->pid) != child->pid)
+		(void)kill(child->pid, signal);
+}
+
 /* Ends the whole group; a stopped process would not take notice. */
 static void
 child_terminate(const struct child *child, int signal)
 {
-	(void)kill(-child->pid, signal);
-	(void)kill(-child->pid, SIGCONT);
+	child_kill(child, signal);
+	child_kill(child, SIGCONT);
 }
 
 /* Nothing of it is left, or waited for. */
@@ -190,7 +199,7 @@ child_look(struct child *child)
 	    loop_timer(child->children->loop, &child->timer,
 		       next < child->give_up ? next : child->give_up) == 0)
 		return;
-	(void)kill(-child->pid, child->forgotten ? SIGKILL : SIGHUP);
+	child_kill(child, child->forgotten ? SIGKILL : SIGHUP);
 	child_over(child);
 }
 
@@ -202,7 +211,7 @@ child_expired(struct timer *timer)
 	if (child->reaped)
 		child_look(child);
 	else	/* It was asked to end, and did not. */
-		(void)kill(-child->pid, SIGKILL);
+		child_kill(child, SIGKILL);
 }
 
 static void
@@ -267,7 +276,7 @@ children_kill(struct timer *timer)
 	}
 	for (child = children->first; child != NULL; child = next) {
 		next = child->next;
-		(void)kill(-child->pid, SIGKILL);
+		child_kill(child, SIGKILL);
 		if (child->reaped)
 			child_over(child);
 	}
@@ -371,7 +380,7 @@ void
 child_signal(struct child *child, int signal)
 {
 	if (child->pid != 0)
-		(void)kill(-child->pid, signal);
+		child_kill(child, signal);
 }
 
 static void
@@ -404,7 +413,7 @@ child_forget(struct child *child)
 	/* Without memory for patience it has to go at once. */
 	if (rest == NULL || loop_timer(children->loop, &rest->timer,
 				       rest->give_up) == -1)
-		(void)kill(-child->pid, SIGKILL);
+		child_kill(child, SIGKILL);
 	child_unlink(child);
 	children_check_gone(children);
 }
@@ -418,8 +427,11 @@ children_end(struct children *children, int signal,
 
 	children->gone = gone;
 	children->owner = owner;
-	for (child = children->first; child != NULL; child = child->next)
+	for (child = children->first; child != NULL; child = child->next) {
 		child_terminate(child, signal);
+		/* What its leader left running has until children_kill(). */
+		child->give_up = NEVER;
+	}
 	if (again || children->first == NULL ||
 	    loop_timer(children->loop, &children->kill,
 		       clock_after(KILL_PATIENCE)) == -1)
@@ -454,7 +466,7 @@ children_close(struct children *children)
 	}
 	for (child = children->first; child != NULL; child = next) {
 		next = child->next;
-		(void)kill(-child->pid, SIGKILL);
+		child_kill(child, SIGKILL);
 		while (!child->reaped && waitpid(child->pid, NULL, 0) == -1 &&
 		       errno == EINTR)
 			;

@@ -446,6 +446,39 @@ without_path() {
 	ended "$(<c.out)"
 }
 
+@test "a program that joins another process group is ended, too" {
+	local option
+	for option in -k --idle-timeout=0.3; do
+		listen_sockcat s "$option" -e "$PYTHON -c 'import os, time
+os.setpgid(0, os.getpgid(os.getppid()))
+os.write(1, b\"%d\\n\" % os.getpid())
+time.sleep(600)'" 127.0.0.1 0
+		start_open c sc 127.0.0.1 "$port"
+		wait_for_text c.out '[0-9]'
+		if [ "$option" = -k ]; then
+			stop s
+			expect_status $((128 + $(kill -l TERM)))
+		else
+			finish s
+			expect_status 5
+		fi
+		ended "$(<c.out)"
+		end_input c
+		finish c
+		rm c.in
+	done
+}
+
+@test "what a program left running that ignores signals is killed at the end" {
+	listen_sockcat s -k -c 'trap "" TERM HUP; sleep 600 & echo $!' \
+		127.0.0.1 0
+	start_open c sc 127.0.0.1 "$port"
+	wait_for_text c.out '[0-9]'
+	stop s
+	expect_status $((128 + $(kill -l TERM)))
+	wait_until gone "$(<c.out)"
+}
+
 @test "what a program leaves running still writes its last bytes" {
 	need bash
 	listen_sockcat s -c '(sleep 0.5; echo late) & echo soon; exit 3' \
@@ -561,6 +594,15 @@ without_path() {
 	order reset
 	finish s
 	expect_status 5
+}
+
+@test "clients that reset while their programs write leave nothing behind" {
+	local before
+	listen_sockcat s -k -4 -e cat 127.0.0.1 0
+	before=$(descriptors s)
+	crowd "$port" overflow 10 >got
+	wait_until has_children s 0
+	wait_until has_descriptors s "$before"
 }
 
 @test "200 clients at once: descriptors and children before and after" {

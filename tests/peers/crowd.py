@@ -3,11 +3,12 @@
 
 half-close  COUNT in a row: send TEXT, half-close at once, read to the end
 reset       COUNT in a row: send TEXT, then reset the connection
+overflow    COUNT in a row: send until no more is taken, then reset
 visit       COUNT in a row: read to the end, then close
 hold        COUNT at once: a line once all are connected; read lines of
             standard input: `say N TEXT` sends from client N, `hear N` prints
             what it has got, `close N`; ends with standard input
-Prints what each of the first three got, a line of its length and a checksum
+Prints what each of all but the last got, a line of its length and a checksum
 for each different answer: "300 x 6 1234567".
 """
 import collections
@@ -40,11 +41,25 @@ def half_close(conn, text):
     return read_all(conn)
 
 
-def reset(conn, text):
-    conn.sendall(text)
+def reset_at_close(conn):
     conn.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
                     struct.pack("ii", 1, 0))
+
+
+def reset(conn, text):
+    conn.sendall(text)
+    reset_at_close(conn)
     return b""
+
+
+def overflow(conn, _text):
+    conn.settimeout(0.2)
+    try:
+        while True:
+            conn.sendall(bytes(65536))
+    except socket.timeout:
+        reset_at_close(conn)
+        return b""
 
 
 def visit(conn, _text):
@@ -82,6 +97,7 @@ def main():
         hold(where, count)
     else:
         in_a_row(where, {"half-close": half_close, "reset": reset,
+                         "overflow": overflow,
                          "visit": visit}[doing], count, text)
 
 
