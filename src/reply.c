@@ -89,32 +89,58 @@ reply_keep(const char *file, int from, int *fd)
 	    CAUSE_LOCAL : CAUSE_NONE;
 }
 
-/* Opens the file as it is now. Returns the descriptor, or -1 having told. */
+/*
+ * Opens the file as it is now. Returns the descriptor, or -1 with errno
+ * having told.
+ */
 static int
-reply_open_file(const char *file)
+reply_open_file(const char *file, int flags)
 {
-	int fd = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	int fd = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY | flags);
 
 	if (fd == -1)
 		diag_error("open %s failed: %s", file, diag_strerror(errno));
 	return fd;
 }
 
+static bool
+is_regular(int fd)
+{
+	struct stat status;
+
+	return fstat(fd, &status) == 0 && S_ISREG(status.st_mode);
+}
+
+/*
+ * The same for one client: nothing may make it wait, as a FIFO that has taken
+ * the file's place would.
+ */
+static int
+reply_open_again(const char *file)
+{
+	int fd = reply_open_file(file, O_NONBLOCK);
+
+	if (fd == -1 || is_regular(fd))
+		return fd;
+	diag_error("open %s failed: it is no regular file any more", file);
+	(void)close(fd);
+	return -1;
+}
+
 enum cause
 reply_prepare(const char *file, int *fd)
 {
 	enum cause cause = CAUSE_NONE;
-	struct stat status;
 	int from;
 
 	if (strcmp(file, "-") == 0)
 		return reply_keep("standard input", STDIN_FILENO, fd);
-	from = reply_open_file(file);
+	from = reply_open_file(file, 0);
 	if (from == -1)
 		return errno == ENOENT || errno == ENOTDIR ?
 		    CAUSE_UNKNOWN_NAME : cause_of_errno(errno);
 	/* What can be read only once is kept. */
-	if (fstat(from, &status) == -1 || !S_ISREG(status.st_mode))
+	if (!is_regular(from))
 		cause = reply_keep(file, from, fd);
 	(void)close(from);
 	return cause;
@@ -281,7 +307,7 @@ reply_open_lane(struct reply *reply)
 		.bytes = options->crlf, .filter = options->crlf,
 	};
 	int fd = run->reply_fd != -1 ? run->reply_fd :
-	    reply_open_file(options->reply);
+	    reply_open_again(options->reply);
 
 	channel_open(&reply->file, fd);
 	if (run->reply_fd != -1)

@@ -202,6 +202,11 @@ while data := c.recv(65536):
 	try sc 127.0.0.1 "$port"
 	[ ! -s out ]
 	wait_for_text s.err 'open file failed: No such file or directory'
+	mkfifo file
+	try sc 127.0.0.1 "$port"
+	[ ! -s out ]
+	wait_for_text s.err 'open file failed: it is no regular file any more'
+	rm file
 	echo again >file
 	try sc 127.0.0.1 "$port"
 	expect_text out $'again\n'
