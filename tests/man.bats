@@ -294,17 +294,73 @@ start_udp_server() {
 
 @test "example: an echo server of datagrams" {
 	local text
-	bash -c "$(example 'mkfifo echo')"
-	text=$(example '<>echo')
+	text=$(example '-luk -e cat 127.0.0.1 12345')
 	start s bash -c "exec ${text/12345/0 --port-file s.port}"
 	wait_for_file s.port
 	port=$(cat s.port)
-	try article udp-client "$port" 'Hello, server' $'two\nlines' '' last
+	try article udp-client "$port" 'Hello, server' $'two\nlines' last
 	expect_status 0
 	expect_text out "b'Hello, server'
 b'two\\nlines'
-b''
 b'last'
+"
+	stop s
+}
+
+@test "example: an echo server of streams" {
+	local text
+	text=$(example 'sockcat -lk -e cat 127.0.0.1 12345')
+	start s bash -c "exec ${text/12345/0 --port-file s.port}"
+	wait_for_file s.port
+	port=$(cat s.port)
+	random_bytes 300000 >sent
+	try sc 127.0.0.1 "$port" <sent
+	expect_status 0
+	expect_same sent out
+	try sc 127.0.0.1 "$port" <<<again
+	expect_text out $'again\n'
+	stop s
+}
+
+@test "examples: a program, a relay and a canned answer" {
+	need curl
+	local text
+	text=$(example "'tr a-z A-Z'")
+	start p bash -c "exec ${text/7000/0 --port-file p.port}"
+	wait_for_file p.port
+	try sc 127.0.0.1 "$(cat p.port)" <<<hello
+	expect_text out $'HELLO\n'
+
+	text=$(example '--to 192.0.2.7:80')
+	text=${text/192.0.2.7:80/127.0.0.1:$(cat p.port)}
+	start r bash -c "exec ${text/8080/0 --port-file r.port}"
+	wait_for_file r.port
+	try sc 127.0.0.1 "$(cat r.port)" <<<relayed
+	expect_text out $'RELAYED\n'
+	stop r
+	stop p
+
+	bash -c "$(example 'fine')"
+	text=$(example '--reply page 8080 &')
+	text=${text%&}
+	start a bash -c "exec ${text/8080/0 --port-file a.port}"
+	wait_for_file a.port
+	text=$(example 'curl http://localhost')
+	try bash -c "${text/8080/$(cat a.port)}"
+	expect_status 0
+	expect_text out $'fine\n'
+	stop a
+}
+
+@test "example: a program for each datagram" {
+	local text
+	text=$(example 'dd bs=64k')
+	start s bash -c "exec ${text/7000/0 --port-file s.port}"
+	wait_for_file s.port
+	try article udp-client "$(cat s.port)" one $'two\nlines'
+	expect_status 0
+	expect_text out "b'one'
+b'two\\nlines'
 "
 	stop s
 }
