@@ -81,8 +81,9 @@ def wait_for(path):
 
 def pattern(size, seed=0):
     """Bytes without a period that a boundary could hide behind."""
-    block = bytes((i * 7 + i // 251 + seed) % 256 for i in range(65521))
-    return (block * (size // len(block) + 1))[:size]
+    period = min(size, 65521)
+    block = bytes((i * 7 + i // 251 + seed) % 256 for i in range(period))
+    return (block * (size // max(period, 1) + 1))[:size]
 
 
 def wrapped(data):
