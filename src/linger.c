@@ -90,7 +90,8 @@ linger_discard(struct lingering *linger)
  * After the peer's end reading does not tell of a reset: the socket does, but
  * only once, so that what reading told is remembered. A program that had the
  * socket may have been told instead of us; but what is connected to nobody
- * any more will not be acknowledged, whatever the queue still counts.
+ * any more will not be acknowledged, if the queue still counts it: the last
+ * acknowledgement ends a connection, too.
  */
 static int
 linger_error(const struct lingering *linger)
@@ -104,7 +105,8 @@ linger_error(const struct lingering *linger)
 		return linger->error;
 	(void)getsockopt(linger->fd, SOL_SOCKET, SO_ERROR, &error, &length);
 	if (error == 0 && getpeername(linger->fd, (struct sockaddr *)&peer,
-				      &size) == -1 && errno == ENOTCONN)
+				      &size) == -1 && errno == ENOTCONN &&
+	    linger_unacknowledged(linger) > 0)
 		error = ECONNRESET;
 	return error;
 }
