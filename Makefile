@@ -36,8 +36,8 @@ COMPILE = $(CC) -std=c11 -D_GNU_SOURCE -Isrc -pthread -MMD -MP -Wall -Wextra \
 	-Wwrite-strings -Wvla -Wformat=2 -Wundef -Wcast-qual \
 	$(if $(WERROR),-Werror) $(if $(PORTABLE),-DSOCKCAT_PORTABLE) \
 	$(KIND) $(CPPFLAGS) $(CFLAGS)
-OBJECTS := $(patsubst src/%.c,$(B)/%.o,$(wildcard src/*.c))
 EXTRA := $(patsubst src/%.c,$(B)/%.o,$(wildcard src/completion/*.c))
+OBJECTS := $(filter-out $(EXTRA),$(patsubst src/%.c,$(B)/%.o,$(wildcard src/*/*.c)))
 COMPLETIONS := $(if $(EXTRA),$(addprefix build/completion/,bash zsh fish))
 SCRIPTS = .ci/run $(wildcard tests/run tests/fuzz/run tests/*.bash tests/*.bats)
 
@@ -72,7 +72,7 @@ lint:
 	lint cppcheck -q --std=c11 --enable=warning,performance,portability \
 		--inline-suppr --error-exitcode=1 -D_GNU_SOURCE \
 		'-D_Noreturn=__attribute__((noreturn))' src || s=1; \
-	for file in $(wildcard src/*.c src/completion/*.c); do \
+	for file in $(wildcard src/*/*.c); do \
 		lint clang-tidy --quiet $$file -- -std=c11 -D_GNU_SOURCE -Isrc \
 			2>/dev/null || s=1; done; \
 	lint shellcheck -x -e SC2016,SC2154 $(SCRIPTS) || s=1; \

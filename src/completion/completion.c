@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "compat.h"
-#include "options.h"
+#include "base/compat.h"
+#include "cli/options.h"
 
 #define FAMILIES "inet inet6 unix"
 

@@ -5,7 +5,7 @@
  *	clang -g -D_GNU_SOURCE -fsanitize=fuzzer,address,undefined \
  *		tests/fuzz/endpoint.c
  */
-#include "../../src/endpoint.c"
+#include "../../src/net/endpoint.c"
 
 #include <stdint.h>
 #include <stdlib.h>

@@ -7,7 +7,7 @@
  *	clang -g -D_GNU_SOURCE -fsanitize=fuzzer,address,undefined \
  *		tests/fuzz/frame.c
  */
-#include "../../src/frame.c"
+#include "../../src/io/frame.c"
 
 #include <stdlib.h>
 

@@ -1,0 +1,591 @@
+/*
+ * loop.c: the one event loop
+ *
+ * Theory of operation. Watches stand in two parallel arrays, one of them
+ * being what poll(2) takes, so that changing an interest costs no system
+ * call and waiting costs one. That is best for a few; what each of thousands
+ * of idle clients would cost at every wait is too much. So once there are more
+ * than a few, all watches become far: an epoll(7) instance has them, in which
+ * idle ones cost nothing. Those that it refuses (files) stay near, and it is
+ * itself a near watch then. Where there is no epoll all are near.
+ *
+ * Timers stand in a binary heap. Signals that somebody watches are blocked
+ * except while ppoll(2) waits, so a handler (which only sets a flag) can
+ * never run between looking at the flag and going to sleep.
+ *
+ * A callback may remove any watch. Removing one moves the last watch into
+ * its place; because the arrays are walked from the end and an entry's
+ * events are cleared before its callback runs, no watch is called for events
+ * that are not its own and none is called twice.
+ */
+#include "base/loop.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/compat.h"
+
+#if SOCKCAT_LINUX
+#include <sys/epoll.h>
+#include <unistd.h>
+
+/* Up to so many watches poll(2) costs less than epoll(7). */
+#define NEAR_MOST 16
+
+/* Events of far watches that are taken at once. */
+#define FAR_BATCH 64
+
+/* The slot of a watch that is far. */
+#define FAR SIZE_MAX
+
+struct far {
+	struct watch watch;	/* of the epoll instance; fd -1: none yet */
+	struct epoll_event batch[FAR_BATCH];
+	int count, next;	/* of `batch`; what is not yet called */
+};
+#endif
+
+struct loop {
+	struct pollfd *polls;
+	struct watch **watches;
+	size_t watch_count, watch_room;
+
+#if SOCKCAT_LINUX
+	struct far far;
+#endif
+
+	struct timer **timers;	/* a heap: the earliest first */
+	size_t timer_count, timer_room;
+
+	struct signal_watch *signals;
+	sigset_t waiting;	/* the signal mask while waiting */
+	bool stopped;
+};
+
+static volatile sig_atomic_t signal_caught[NSIG];
+
+static void
+signal_note(int number)
+{
+	signal_caught[number] = 1;
+}
+
+struct loop *
+loop_new(void)
+{
+	struct loop *loop = calloc(1, sizeof(*loop));
+	sigset_t block;
+
+	if (loop == NULL)
+		return NULL;
+	sigemptyset(&block);
+	sigaddset(&block, SIGPIPE);
+	sigaddset(&block, SIGTTIN);
+	sigprocmask(SIG_BLOCK, &block, &loop->waiting);
+	sigaddset(&loop->waiting, SIGPIPE);
+	sigaddset(&loop->waiting, SIGTTIN);
+#if SOCKCAT_LINUX
+	loop->far.watch.fd = -1;
+#endif
+	return loop;
+}
+
+void
+loop_free(struct loop *loop)
+{
+	if (loop == NULL)
+		return;
+#if SOCKCAT_LINUX
+	if (loop->far.watch.fd != -1)
+		(void)close(loop->far.watch.fd);
+#endif
+	free(loop->polls);
+	free(loop->watches);
+	free(loop->timers);
+	free(loop);
+}
+
+/* Makes room for one more watch; 0, or -1 with errno. */
+static int
+watches_grow(struct loop *loop)
+{
+	size_t room = loop->watch_room != 0 ? 2 * loop->watch_room : 8;
+	struct pollfd *polls;
+	struct watch **watches;
+
+	if (loop->watch_count < loop->watch_room)
+		return 0;
+	polls = realloc(loop->polls, room * sizeof(*polls));
+	if (polls == NULL)
+		return -1;
+	loop->polls = polls;
+	watches = realloc(loop->watches, room * sizeof(struct watch *));
+	if (watches == NULL)
+		return -1;
+	loop->watches = watches;
+	loop->watch_room = room;
+	return 0;
+}
+
+static int
+near_watch(struct loop *loop, struct watch *watch, short events)
+{
+	if (watch->slot == 0) {
+		if (watches_grow(loop) == -1)
+			return -1;
+		watch->slot = ++loop->watch_count;
+		loop->watches[watch->slot - 1] = watch;
+		loop->polls[watch->slot - 1].revents = 0;
+	}
+	loop->polls[watch->slot - 1].fd = watch->fd;
+	loop->polls[watch->slot - 1].events = events;
+	return 0;
+}
+
+static void
+near_unwatch(struct loop *loop, struct watch *watch)
+{
+	size_t hole = watch->slot - 1;
+	size_t last = --loop->watch_count;
+
+	if (hole != last) {
+		loop->polls[hole] = loop->polls[last];
+		loop->watches[hole] = loop->watches[last];
+		loop->watches[hole]->slot = hole + 1;
+	}
+	watch->slot = 0;
+}
+
+#if SOCKCAT_LINUX
+
+/* Calls those who are ready of the far ones. */
+static void
+far_dispatch(struct loop *loop)
+{
+	struct far *far = &loop->far;
+
+	while (far->next < far->count && !loop->stopped) {
+		const struct epoll_event *event = &far->batch[far->next++];
+		struct watch *watch = event->data.ptr;
+
+		/* EPOLLIN … have the numbers of POLLIN … (epoll_ctl(2)). */
+		if (watch != NULL)
+			watch->ready(watch, (short)event->events);
+	}
+	far->count = 0;
+}
+
+static void
+far_ready(struct watch *self, short events)
+{
+	struct far *far = container_of(self, struct far, watch);
+
+	(void)events;
+	far->next = 0;
+	far->count = epoll_wait(far->watch.fd, far->batch, FAR_BATCH, 0);
+	far_dispatch(container_of(far, struct loop, far));
+}
+
+/* Lets the epoll instance have `watch`; 0, or -1 where it refuses. */
+static int
+far_take(struct loop *loop, struct watch *watch, short events)
+{
+	struct epoll_event event = {
+		.events = (unsigned short)events, .data.ptr = watch,
+	};
+
+	if (epoll_ctl(loop->far.watch.fd, EPOLL_CTL_ADD, watch->fd,
+		      &event) == -1)
+		return -1;
+	watch->slot = FAR;
+	watch->events = events;
+	return 0;
+}
+
+/* Nobody stays near who need not: one call is then enough to wait. */
+static void
+far_take_near(struct loop *loop)
+{
+	size_t index = loop->watch_count;
+
+	while (index-- > 0) {
+		struct watch *watch = loop->watches[index];
+		short events = loop->polls[index].events;
+		size_t slot = watch->slot;
+
+		if (watch == &loop->far.watch ||
+		    far_take(loop, watch, events) == -1)
+			continue;
+		watch->slot = slot;
+		near_unwatch(loop, watch);
+		watch->slot = FAR;
+	}
+}
+
+/* The epoll instance, made when it is first needed. 0, or -1: none. */
+static int
+far_open(struct loop *loop)
+{
+	struct watch *watch = &loop->far.watch;
+
+	if (watch->fd != -1)
+		return 0;
+	watch->fd = epoll_create1(EPOLL_CLOEXEC);
+	watch->ready = far_ready;
+	if (watch->fd != -1 && near_watch(loop, watch, POLLIN) == 0) {
+		far_take_near(loop);
+		return 0;
+	}
+	if (watch->fd != -1)
+		(void)close(watch->fd);
+	watch->fd = -1;
+	return -1;
+}
+
+/* Whether a watch that is to be set belongs with the far ones, and is there. */
+static bool
+far_add(struct loop *loop, struct watch *watch, short events)
+{
+	if (loop->far.watch.fd == -1 &&
+	    (loop->watch_count < NEAR_MOST || far_open(loop) == -1))
+		return false;
+	return far_take(loop, watch, events) == 0;
+}
+
+static int
+far_change(struct loop *loop, struct watch *watch, short events)
+{
+	struct epoll_event event = {
+		.events = (unsigned short)events, .data.ptr = watch,
+	};
+
+	if (watch->events == events)
+		return 0;
+	watch->events = events;
+	return epoll_ctl(loop->far.watch.fd, EPOLL_CTL_MOD, watch->fd,
+			 &event);
+}
+
+static void
+far_unwatch(struct loop *loop, struct watch *watch)
+{
+	struct far *far = &loop->far;
+	int i;
+
+	(void)epoll_ctl(far->watch.fd, EPOLL_CTL_DEL, watch->fd, NULL);
+	watch->slot = 0;
+	/* What it was to be called for is not its own any more. */
+	for (i = far->next; i < far->count; i++)
+		if (far->batch[i].data.ptr == watch)
+			far->batch[i].data.ptr = NULL;
+}
+
+#endif
+
+int
+loop_watch(struct loop *loop, struct watch *watch, short events)
+{
+#if SOCKCAT_LINUX
+	if (watch->slot == FAR)
+		return far_change(loop, watch, events);
+	if (watch->slot == 0 && far_add(loop, watch, events))
+		return 0;
+#endif
+	return near_watch(loop, watch, events);
+}
+
+void
+loop_unwatch(struct loop *loop, struct watch *watch)
+{
+	if (watch->slot == 0)
+		return;
+#if SOCKCAT_LINUX
+	if (watch->slot == FAR) {
+		far_unwatch(loop, watch);
+		return;
+	}
+#endif
+	near_unwatch(loop, watch);
+}
+
+static void
+heap_place(struct loop *loop, size_t index, struct timer *timer)
+{
+	loop->timers[index] = timer;
+	timer->slot = index + 1;
+}
+
+/* Moves the timer at `index` to where its time belongs. */
+static void
+heap_sift(struct loop *loop, size_t index)
+{
+	struct timer *timer = loop->timers[index];
+	size_t child;
+
+	while (index > 0 && timer->when < loop->timers[(index - 1) / 2]->when) {
+		heap_place(loop, index, loop->timers[(index - 1) / 2]);
+		index = (index - 1) / 2;
+	}
+	while ((child = 2 * index + 1) < loop->timer_count) {
+		if (child + 1 < loop->timer_count &&
+		    loop->timers[child + 1]->when < loop->timers[child]->when)
+			child++;
+		if (timer->when <= loop->timers[child]->when)
+			break;
+		heap_place(loop, index, loop->timers[child]);
+		index = child;
+	}
+	heap_place(loop, index, timer);
+}
+
+static void
+timer_remove(struct loop *loop, struct timer *timer)
+{
+	size_t hole = timer->slot - 1;
+	size_t last = --loop->timer_count;
+
+	timer->slot = 0;
+	if (hole != last) {
+		loop->timers[hole] = loop->timers[last];
+		heap_sift(loop, hole);
+	}
+}
+
+int
+loop_timer(struct loop *loop, struct timer *timer, int64_t when)
+{
+	if (when == NEVER) {
+		if (timer->slot != 0)
+			timer_remove(loop, timer);
+		return 0;
+	}
+	if (timer->slot == 0) {
+		if (loop->timer_count == loop->timer_room) {
+			size_t room = loop->timer_room + 8 + loop->timer_room;
+			struct timer **timers = realloc(
+			    loop->timers, room * sizeof(struct timer *));
+
+			if (timers == NULL)
+				return -1;
+			loop->timers = timers;
+			loop->timer_room = room;
+		}
+		loop->timers[loop->timer_count] = timer;
+		timer->slot = ++loop->timer_count;
+	}
+	timer->when = when;
+	heap_sift(loop, timer->slot - 1);
+	return 0;
+}
+
+int
+loop_signal(struct loop *loop, struct signal_watch *watch)
+{
+	struct sigaction action = { .sa_handler = signal_note };
+	struct sigaction before;
+	sigset_t block;
+
+	if (sigaction(watch->signal, NULL, &before) == -1)
+		return -1;
+	if (before.sa_handler == SIG_IGN)
+		return 0;	/* nohup, or a job in the background */
+	sigemptyset(&block);
+	sigaddset(&block, watch->signal);
+	if (sigprocmask(SIG_BLOCK, &block, NULL) == -1 ||
+	    sigaction(watch->signal, &action, NULL) == -1)
+		return -1;
+	sigdelset(&loop->waiting, watch->signal);
+	watch->next = loop->signals;
+	loop->signals = watch;
+	return 0;
+}
+
+/*
+ * Lets those through that wait: where a descriptor is ready ppoll(2) and
+ * epoll_pwait(2) return without that, and it may always be.
+ */
+static void
+take_signals(const struct loop *loop)
+{
+	const struct signal_watch *watch;
+	sigset_t pending, before;
+
+	if (loop->signals == NULL || sigpending(&pending) == -1)
+		return;
+	for (watch = loop->signals; watch != NULL; watch = watch->next)
+		if (sigismember(&pending, watch->signal) == 1)
+			break;
+	if (watch == NULL)
+		return;
+	(void)sigprocmask(SIG_SETMASK, &loop->waiting, &before);
+	(void)sigprocmask(SIG_SETMASK, &before, NULL);
+}
+
+static void
+run_signals(struct loop *loop)
+{
+	struct signal_watch *watch;
+
+	take_signals(loop);
+	for (watch = loop->signals; watch != NULL; watch = watch->next) {
+		if (signal_caught[watch->signal] != 0) {
+			signal_caught[watch->signal] = 0;
+			watch->caught(watch);
+		}
+	}
+}
+
+static void
+run_timers(struct loop *loop)
+{
+	int64_t now;
+
+	if (loop->timer_count == 0)
+		return;
+	now = clock_now();
+	while (!loop->stopped && loop->timer_count > 0 &&
+	       loop->timers[0]->when <= now) {
+		struct timer *timer = loop->timers[0];
+
+		timer_remove(loop, timer);
+		timer->expired(timer);
+	}
+}
+
+static void
+run_watches(struct loop *loop, int ready)
+{
+	size_t index = loop->watch_count;
+
+	while (ready > 0 && index-- > 0 && !loop->stopped) {
+		short events;
+
+		if (index >= loop->watch_count)
+			continue;	/* callbacks removed several */
+		events = loop->polls[index].revents;
+		if (events == 0)
+			continue;
+		loop->polls[index].revents = 0;
+		loop->watches[index]->ready(loop->watches[index], events);
+		ready--;
+	}
+}
+
+/* How long to wait for the earliest timer; NULL: without end. */
+static struct timespec *
+wait_time(const struct loop *loop, struct timespec *time)
+{
+	int64_t left;
+
+	if (loop->timer_count == 0)
+		return NULL;
+	left = loop->timers[0]->when - clock_now();
+	if (left < 0)
+		left = 0;
+	time->tv_sec = (time_t)(left / SECOND);
+	time->tv_nsec = (long)(left % SECOND);
+	return time;
+}
+
+#if SOCKCAT_LINUX
+
+/* Whether all but the epoll instance itself are far. */
+static bool
+all_are_far(const struct loop *loop)
+{
+	return loop->far.watch.fd != -1 && loop->watch_count == 1;
+}
+
+/* The same in milliseconds, as epoll_wait(2) takes it: not too early. */
+static int
+wait_milliseconds(const struct loop *loop)
+{
+	struct timespec time;
+
+	if (wait_time(loop, &time) == NULL)
+		return -1;
+	if (time.tv_sec >= INT_MAX / 1000)
+		return INT_MAX;
+	return (int)time.tv_sec * 1000 +
+	    (int)((time.tv_nsec + MILLISECOND - 1) / MILLISECOND);
+}
+
+/* One wait of epoll's, and whom it is for. 0, or -1 with errno. */
+static int
+wait_far(struct loop *loop)
+{
+	struct far *far = &loop->far;
+
+	far->next = 0;
+	far->count = epoll_pwait(far->watch.fd, far->batch, FAR_BATCH,
+				 wait_milliseconds(loop),
+				 loop->signals != NULL ? &loop->waiting : NULL);
+	if (far->count == -1 && errno != EINTR)
+		return -1;
+	run_signals(loop);
+	far_dispatch(loop);
+	return 0;
+}
+
+#else
+
+static bool
+all_are_far(const struct loop *loop)
+{
+	(void)loop;
+	return false;
+}
+
+static int
+wait_far(struct loop *loop)
+{
+	(void)loop;
+	return 0;
+}
+
+#endif
+
+static int
+wait_near(struct loop *loop)
+{
+	struct timespec time;
+	int ready = ppoll(loop->polls, (nfds_t)loop->watch_count,
+			  wait_time(loop, &time),
+			  loop->signals != NULL ? &loop->waiting : NULL);
+
+	if (ready == -1 && errno != EINTR && errno != EAGAIN)
+		return -1;
+	run_signals(loop);
+	run_watches(loop, ready);
+	return 0;
+}
+
+int
+loop_run(struct loop *loop)
+{
+	while (!loop->stopped) {
+		/* Before waiting: what is due now costs no system call. */
+		run_timers(loop);
+		if (loop->stopped)
+			break;
+		if (loop->watch_count == 0 && loop->timer_count == 0 &&
+		    loop->signals == NULL) {
+			errno = EDEADLK;	/* nothing could ever happen */
+			return -1;
+		}
+		if ((all_are_far(loop) ? wait_far(loop) :
+		     wait_near(loop)) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+void
+loop_stop(struct loop *loop)
+{
+	loop->stopped = true;
+}

@@ -1,0 +1,166 @@
+/*
+ * acceptor.c: clients, taken from listening sockets one by one
+ */
+#include "open/acceptor.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/compat.h"
+#include "base/diag.h"
+#include "base/loop.h"
+#include "open/listen.h"
+
+/* How long to wait where accept(2) fails for want of descriptors. */
+#define SHORTAGE_PAUSE (100 * MILLISECOND)
+
+/* One listening socket. */
+struct door {
+	struct watch watch;
+	struct acceptor *acceptor;
+};
+
+struct acceptor {
+	struct loop *loop;
+	struct acceptor_request request;
+	struct door *doors;
+	size_t count;
+	bool paused;
+	bool told_shortage;	/* of descriptors or memory */
+	struct timer shortage;	/* runs while there is one */
+};
+
+static void
+watch_doors(struct acceptor *acceptor)
+{
+	size_t i;
+
+	for (i = 0; i < acceptor->count; i++) {
+		if (loop_watch(acceptor->loop, &acceptor->doors[i].watch,
+			       POLLIN) == -1) {
+			acceptor->request.failed(acceptor->request.owner);
+			return;
+		}
+	}
+}
+
+static void
+unwatch_doors(struct acceptor *acceptor)
+{
+	size_t i;
+
+	for (i = 0; i < acceptor->count; i++)
+		loop_unwatch(acceptor->loop, &acceptor->doors[i].watch);
+}
+
+static void
+shortage_expired(struct timer *timer)
+{
+	struct acceptor *acceptor = container_of(timer, struct acceptor,
+						 shortage);
+
+	if (!acceptor->paused)
+		watch_doors(acceptor);
+}
+
+/* A client is no reason to end because it went away, nor is a shortage. */
+static void
+accept_failed(struct acceptor *acceptor)
+{
+	switch (errno) {
+	case EMFILE: case ENFILE: case ENOBUFS: case ENOMEM:
+		if (!acceptor->told_shortage)
+			diag_error("accept failed: %s; trying again",
+				   diag_strerror(errno));
+		acceptor->told_shortage = true;
+		unwatch_doors(acceptor);
+		loop_timer(acceptor->loop, &acceptor->shortage,
+			   clock_after(SHORTAGE_PAUSE));
+		break;
+	/* Of one client alone; accept(2): treat them like EAGAIN. */
+	case EAGAIN: case EINTR: case ECONNABORTED: case EPROTO:
+	case ENETDOWN: case ENOPROTOOPT: case EHOSTDOWN: case EHOSTUNREACH:
+	case ENETUNREACH: case EOPNOTSUPP:
+#ifdef ENONET
+	case ENONET:
+#endif
+		break;
+	default:
+		acceptor->request.failed(acceptor->request.owner);
+		break;
+	}
+}
+
+static void
+door_ready(struct watch *watch, short events)
+{
+	struct door *door = container_of(watch, struct door, watch);
+	struct acceptor *acceptor = door->acceptor;
+	struct address peer = { .length = sizeof(peer.storage) };
+	int fd = compat_accept(watch->fd, &peer.sa, &peer.length);
+
+	(void)events;
+	if (fd == -1) {
+		accept_failed(acceptor);
+		return;
+	}
+	acceptor->told_shortage = false;
+	address_unmap(&peer);
+	acceptor->request.accepted(acceptor->request.owner, fd, &peer);
+}
+
+struct acceptor *
+acceptor_new(struct loop *loop, const struct acceptor_request *request)
+{
+	struct acceptor *acceptor = calloc(1, sizeof(*acceptor));
+	size_t i;
+
+	if (acceptor == NULL)
+		return NULL;
+	acceptor->loop = loop;
+	acceptor->request = *request;
+	acceptor->paused = true;
+	acceptor->shortage.expired = shortage_expired;
+	acceptor->count = request->listening->count;
+	acceptor->doors = calloc(acceptor->count, sizeof(*acceptor->doors));
+	if (acceptor->doors == NULL) {
+		free(acceptor);
+		return NULL;
+	}
+	for (i = 0; i < acceptor->count; i++)
+		acceptor->doors[i] = (struct door){
+			.watch = { .fd = request->listening->sockets[i].fd,
+				   .ready = door_ready },
+			.acceptor = acceptor,
+		};
+	return acceptor;
+}
+
+void
+acceptor_free(struct acceptor *acceptor)
+{
+	if (acceptor == NULL)
+		return;
+	acceptor_pause(acceptor);
+	free(acceptor->doors);
+	free(acceptor);
+}
+
+void
+acceptor_resume(struct acceptor *acceptor)
+{
+	if (!acceptor->paused)
+		return;
+	acceptor->paused = false;
+	if (acceptor->shortage.slot == 0)
+		watch_doors(acceptor);
+}
+
+void
+acceptor_pause(struct acceptor *acceptor)
+{
+	acceptor->paused = true;
+	unwatch_doors(acceptor);
+	loop_timer(acceptor->loop, &acceptor->shortage, NEVER);
+}

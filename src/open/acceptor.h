@@ -1,0 +1,48 @@
+/*
+ * acceptor.h: clients, taken from listening sockets one by one
+ *
+ * A client that went away before it was accepted is no failure. Where
+ * accept(2) fails for want of descriptors or memory, that is told once, and
+ * tried again a little later, without spinning.
+ */
+#ifndef ACCEPTOR_H
+#define ACCEPTOR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "net/family.h"
+
+struct acceptor;
+struct listening;
+struct loop;
+
+struct acceptor_request {
+	/* Its sockets stay the owner's, and must outlive the acceptor. */
+	const struct listening *listening;
+	/*
+	 * Called from the loop for each client. `fd` is non-blocking and
+	 * close-on-exec, and the owner's; an IPv4 `peer` is AF_INET. It may
+	 * call acceptor_free().
+	 */
+	void (*accepted)(void *owner, int fd, const struct address *peer);
+	/*
+	 * Accepting cannot go on, says errno (watching or accept(2) failed
+	 * for good). Called from the loop or from acceptor_resume().
+	 */
+	void (*failed)(void *owner);
+	void *owner;
+};
+
+/* Returns NULL with errno when out of memory. Accepts nothing yet. */
+struct acceptor *acceptor_new(struct loop *loop,
+			      const struct acceptor_request *request);
+void acceptor_free(struct acceptor *acceptor);
+
+/* Starts, or goes on; harmless where it does. */
+void acceptor_resume(struct acceptor *acceptor);
+
+/* Accepts no more until resumed; who comes waits in the backlog. */
+void acceptor_pause(struct acceptor *acceptor);
+
+#endif

@@ -1,0 +1,232 @@
+/*
+ * run.c: one run of the program: what client and server have in common
+ */
+#include "serve/run.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stddef.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/compat.h"
+#include "base/diag.h"
+#include "cli/options.h"
+#include "net/activation.h"
+#include "open/ready.h"
+#include "run/client.h"
+#include "run/server.h"
+#include "serve/crowd.h"
+#include "serve/forward.h"
+#include "serve/local.h"
+#include "serve/reply.h"
+
+static const int ending_signals[RUN_SIGNALS] = { SIGINT, SIGTERM, SIGHUP };
+
+void
+run_end(struct run *run, struct outcome outcome)
+{
+	if (run->dying)
+		return;
+	run->outcome = outcome;
+	loop_stop(run->loop);
+}
+
+void
+run_end_failed(struct run *run, const char *what)
+{
+	diag_error("%s failed: %s", what, diag_strerror(errno));
+	run_end(run, outcome_of(CAUSE_LOCAL));
+}
+
+static void
+run_local_ended(void *owner, struct outcome outcome)
+{
+	run_end(owner, outcome);
+}
+
+void
+run_connection(struct run *run, const struct connection *connection)
+{
+	const struct local_request request = {
+		.run = run, .connection = connection,
+		.ended = run_local_ended, .owner = run,
+	};
+
+	run->local = local_start(&request);
+	if (run->local == NULL)
+		run_end_failed(run, "starting to move data");
+}
+
+/* No program is left: die by the signal that asked for it. */
+static void
+run_programs_gone(void *owner)
+{
+	struct run *run = owner;
+
+	loop_stop(run->loop);
+}
+
+static void
+run_signalled(struct signal_watch *watch)
+{
+	struct run *run = watch->owner;
+
+	if (run->guarded != NULL)
+		unixpath_remove(run->guarded);
+	if (run->stop != NULL)
+		run->stop(run->stop_owner);
+	run->outcome = (struct outcome){ .signal = watch->signal };
+	run->dying = true;
+	if (run->children.first != NULL)
+		children_end(&run->children, watch->signal, run_programs_gone,
+			     run);
+	else
+		loop_stop(run->loop);
+}
+
+int
+run_guard(struct run *run, struct unixpath *path,
+	  void (*stop)(void *owner), void *owner)
+{
+	size_t i;
+
+	if (path != NULL)
+		run->guarded = path;
+	if (stop != NULL) {
+		run->stop = stop;
+		run->stop_owner = owner;
+	}
+	if (run->guards)
+		return 0;
+	run->guards = true;
+	for (i = 0; i < RUN_SIGNALS; i++) {
+		run->signals[i] = (struct signal_watch){
+			.signal = ending_signals[i],
+			.caught = run_signalled, .owner = run,
+		};
+		if (loop_signal(run->loop, &run->signals[i]) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+static void
+run_expired(struct timer *timer)
+{
+	struct run *run = container_of(timer, struct run, max_time);
+	const char *limit = "--max-time ran out";
+
+	if (run->local != NULL) {
+		run_end(run, local_expire(run->local, limit));
+		return;
+	}
+	if (run->crowd != NULL) {
+		run_end(run, crowd_expire(run->crowd, limit));
+		return;
+	}
+	diag_error("%s", limit);
+	run_end(run, outcome_of(CAUSE_TIMED_OUT));
+}
+
+/* Whether a program is the local side. */
+static bool
+has_program(const struct options *options)
+{
+	return options->exec != NULL || options->sh_exec != NULL;
+}
+
+/*
+ * Looks at what the local side needs, before anybody is connected to it.
+ * Returns false where that has ended the run.
+ */
+static bool
+run_prepare(struct run *run)
+{
+	const struct options *options = run->options;
+	enum cause cause = CAUSE_NONE;
+
+	if (has_program(options)) {
+		cause = program_prepare(options->exec, options->sh_exec,
+					&run->program);
+		if (cause == CAUSE_NONE &&
+		    (children_open(&run->children, run->loop) == -1 ||
+		     run_guard(run, NULL, NULL, NULL) == -1)) {
+			run_end_failed(run, "preparing to start programs");
+			return false;
+		}
+	}
+	if (options->to_text != NULL) {
+		options_for_to(options, &run->to);
+		cause = forward_prepare(&options->to);
+	}
+	if (options->reply != NULL)
+		cause = reply_prepare(options->reply, &run->reply_fd);
+	if (cause != CAUSE_NONE)
+		run_end(run, outcome_of(cause));
+	return cause == CAUSE_NONE;
+}
+
+static void
+run_loop(struct run *run)
+{
+	if (loop_run(run->loop) == -1)
+		run_end_failed(run, "waiting for events");
+}
+
+static void
+run_sides(struct run *run)
+{
+	const struct options *options = run->options;
+
+	if (options->listen || options->endpoint.kind == ENDPOINT_FD) {
+		struct server *server = server_start(run);
+
+		run_loop(run);
+		server_free(server);
+	} else {
+		struct client *client = client_start(run);
+
+		run_loop(run);
+		client_free(client);
+	}
+}
+
+/* What was handed over is ours, before anything else is opened. */
+static enum cause
+run_claim(const struct options *options)
+{
+	enum cause cause = activation_claim(options->activated);
+
+	return cause != CAUSE_NONE ? cause : ready_claim(options->ready_fd);
+}
+
+struct outcome
+run(const struct options *options)
+{
+	struct run run = {
+		.options = options, .reply_fd = -1,
+		.max_time = { .expired = run_expired },
+	};
+	enum cause cause = run_claim(options);
+
+	if (cause != CAUSE_NONE)
+		return outcome_of(cause);
+	run.loop = loop_new();
+	if (run.loop == NULL) {
+		diag_error("out of memory");
+		return outcome_of(CAUSE_LOCAL);
+	}
+	loop_timer(run.loop, &run.max_time, clock_after(options->max_time));
+	if (run_prepare(&run))
+		run_sides(&run);
+	local_free(run.local);
+	crowd_free(run.crowd);
+	msgsock_buffers_free(run.buffers);
+	children_close(&run.children);
+	program_free(&run.program);
+	if (run.reply_fd != -1)
+		(void)close(run.reply_fd);
+	loop_free(run.loop);
+	return run.outcome;
+}
