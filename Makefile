@@ -39,7 +39,7 @@ COMPILE = $(CC) -std=c11 -D_GNU_SOURCE -Isrc -pthread -MMD -MP -Wall -Wextra \
 EXTRA := $(patsubst src/%.c,$(B)/%.o,$(wildcard src/completion/*.c))
 OBJECTS := $(filter-out $(EXTRA),$(patsubst src/%.c,$(B)/%.o,$(wildcard src/*/*.c)))
 COMPLETIONS := $(if $(EXTRA),$(addprefix build/completion/,bash zsh fish))
-SCRIPTS = .ci/run $(wildcard tests/run tests/fuzz/run tests/*.bash tests/*.bats)
+SCRIPTS = .ci/run $(wildcard tests/run tests/layers tests/fuzz/run tests/*.bash tests/*.bats)
 
 all: $(PROGRAM) $(COMPLETIONS)
 
@@ -76,7 +76,8 @@ lint:
 		lint clang-tidy --quiet $$file -- -std=c11 -D_GNU_SOURCE -Isrc \
 			2>/dev/null || s=1; done; \
 	lint shellcheck -x -e SC2016,SC2154 $(SCRIPTS) || s=1; \
-	lint mandoc -Tlint -Wwarning man/sockcat.1 || s=1; exit $$s
+	lint mandoc -Tlint -Wwarning man/sockcat.1 || s=1; \
+	lint tests/layers || s=1; exit $$s
 
 # FILE:PLACE under PREFIX
 INSTALLED = sockcat:bin/sockcat man/sockcat.1:share/man/man1/sockcat.1 $(join \

@@ -14,12 +14,16 @@
 #include <stdio.h>
 
 #include "io/frame.h"
+#include "io/store.h"
 #include "net/endpoint.h"
 #include "net/sockopt.h"
-#include "open/access.h"
 
-/* What moves the bytes of a lane; automatic unless --store says so. */
-enum store_choice { STORE_AUTO, STORE_MEMORY, STORE_PIPE };
+/* One of --allow, --deny and their files, as it was given. */
+struct access_option {
+	const char *text;	/* a list with commas, or a file's name */
+	bool deny;
+	bool file;		/* of lines; # starts a comment */
+};
 
 /*
  * A -q that is negative: longer than any run, and not the same as none, which

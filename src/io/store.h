@@ -11,9 +11,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "cli/options.h"
 #include "io/filter.h"
 #include "net/channel.h"
+
+/* What moves the bytes of a lane; automatic unless --store says so. */
+enum store_choice { STORE_AUTO, STORE_MEMORY, STORE_PIPE };
 
 struct store {
 	unsigned char *data;

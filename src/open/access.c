@@ -21,6 +21,7 @@
 #include "base/diag.h"
 #include "base/loop.h"
 #include "base/number.h"
+#include "cli/options.h"
 #include "net/resolve.h"
 
 #if SOCKCAT_LINUX && !defined(SO_PEERGROUPS)

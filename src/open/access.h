@@ -11,14 +11,8 @@
 #include "net/family.h"
 
 struct access;
+struct access_option;	/* cli/options.h */
 struct loop;
-
-/* One of the options, as it was given. */
-struct access_option {
-	const char *text;	/* a list with commas, or a file's name */
-	bool deny;
-	bool file;		/* of lines; # starts a comment */
-};
 
 struct access_request {
 	const struct access_option *options;	/* must outlive the rules */

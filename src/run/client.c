@@ -8,10 +8,13 @@
 
 #include "base/diag.h"
 #include "cli/options.h"
+#include "net/connection.h"
 #include "net/multicast.h"
 #include "open/dial.h"
 #include "open/packet.h"
+#include "run/guard.h"
 #include "serve/run.h"
+#include "serve/serve.h"
 
 struct client {
 	struct run *run;
@@ -70,7 +73,7 @@ client_connected(void *owner, int fd, const struct address *peer,
 		cause = CAUSE_USAGE;
 	}
 	if (cause == CAUSE_NONE) {
-		run_connection(run, &connection);
+		serve_connection(run, &connection);
 		return;
 	}
 	if (connection.type != SOCK_STREAM)
@@ -95,7 +98,7 @@ client_start_packet(struct run *run)
 	}
 	connection.fd = bound.fd;
 	connection.peer = bound.address;
-	run_connection(run, &connection);
+	serve_connection(run, &connection);
 }
 
 static void

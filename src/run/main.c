@@ -11,7 +11,7 @@
 #include "base/compat.h"
 #include "base/outcome.h"
 #include "cli/options.h"
-#include "serve/run.h"
+#include "run/start.h"
 
 /*
  * Opens /dev/null on those of descriptors 0 to 2 that were closed, or a
@@ -38,7 +38,7 @@ main(int argc, char **argv)
 
 	occupy_standard_descriptors();
 	options_parse(argc, argv, &options);
-	outcome = run(&options);
+	outcome = start(&options);
 	options_free(&options);
 	outcome_exit(outcome);
 }

@@ -18,6 +18,7 @@
 #include "base/compat.h"
 #include "base/diag.h"
 #include "cli/options.h"
+#include "net/connection.h"
 #include "net/handed.h"
 #include "net/multicast.h"
 #include "net/protocol.h"
@@ -29,7 +30,9 @@
 #include "open/packet.h"
 #include "open/ready.h"
 #include "serve/crowd.h"
+#include "run/guard.h"
 #include "serve/run.h"
+#include "serve/serve.h"
 
 struct server {
 	struct run *run;
@@ -104,7 +107,7 @@ server_serve(struct server *server, const struct connection *connection)
 {
 	if (server->run->crowd == NULL) {
 		server_stop_accepting(server);
-		run_connection(server->run, connection);
+		serve_connection(server->run, connection);
 		return;
 	}
 	crowd_add(server->run->crowd, connection);
@@ -213,7 +216,7 @@ server_hear(struct server *server)
 	if (connection.family == AF_PACKET && connection.type == SOCK_RAW)
 		connection.peer = bound->address;
 	bound->fd = -1;		/* it belongs to the exchange now */
-	run_connection(server->run, &connection);
+	serve_connection(server->run, &connection);
 }
 
 /* What a signal has to clean up is cleaned up. 0, or -1 with errno. */
@@ -422,7 +425,7 @@ server_take_connection(struct server *server)
 	if (cause != CAUSE_NONE)
 		run_end(server->run, outcome_of(cause));
 	else
-		run_connection(server->run, &connection);
+		serve_connection(server->run, &connection);
 }
 
 /* fd:N may be anything: what it is decides what is done with it. */

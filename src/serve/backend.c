@@ -11,6 +11,7 @@
 
 #include "base/compat.h"
 #include "base/diag.h"
+#include "net/connection.h"
 #include "net/protocol.h"
 #include "open/dial.h"
 #include "serve/run.h"

@@ -10,9 +10,11 @@
 
 #include "base/diag.h"
 #include "cli/options.h"
+#include "net/connection.h"
 #include "serve/hub.h"
 #include "serve/local.h"
 #include "serve/run.h"
+#include "serve/serve.h"
 
 /* One client. */
 struct guest {
@@ -134,7 +136,7 @@ crowd_add(struct crowd *crowd, const struct connection *connection)
 		return;
 	}
 	guest->local = crowd->hub != NULL ?
-	    hub_join(crowd->hub, &request) : local_start(&request);
+	    hub_join(crowd->hub, &request) : serve_start(&request);
 	if (guest->local == NULL) {
 		diag_error("serving a client failed: %s",
 			   diag_strerror(errno));

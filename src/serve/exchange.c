@@ -33,6 +33,7 @@
 #include "io/lane.h"
 #include "io/output.h"
 #include "net/channel.h"
+#include "net/connection.h"
 #include "open/access.h"
 
 /* How long a client waits for one more answer after the end of its input. */

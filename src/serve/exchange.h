@@ -10,19 +10,12 @@
 #include <stdbool.h>
 
 #include "base/outcome.h"
-#include "net/msgsock.h"
+#include "net/connection.h"
 
 struct access;
 struct exchange;
 struct loop;
 struct options;
-
-enum exchange_role {
-	EXCHANGE_CLIENT,	/* connected to its peer */
-	EXCHANGE_OPEN_CLIENT,	/* sends to `to`, hears whoever answers */
-	EXCHANGE_LISTENER,	/* hears everyone, answers the last who spoke */
-	EXCHANGE_CONNECTION,	/* seqpacket: has an end, both ways */
-};
 
 struct exchange_request {
 	const struct options *options;

@@ -25,6 +25,7 @@
 #include "base/compat.h"
 #include "base/diag.h"
 #include "cli/options.h"
+#include "net/connection.h"
 #include "net/linger.h"
 #include "serve/flow.h"
 #include "serve/relay.h"

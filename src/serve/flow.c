@@ -23,6 +23,7 @@
 #include "base/clock.h"
 #include "base/compat.h"
 #include "base/diag.h"
+#include "net/connection.h"
 #include "serve/ferry.h"
 #include "serve/front.h"
 #include "serve/peertable.h"

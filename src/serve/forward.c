@@ -12,6 +12,7 @@
 
 #include "base/compat.h"
 #include "base/diag.h"
+#include "net/connection.h"
 #include "net/handed.h"
 #include "open/dial.h"
 #include "serve/relay.h"

@@ -7,6 +7,8 @@
 #include <unistd.h>
 
 #include "cli/options.h"
+#include "net/msgsock.h"
+#include "net/connection.h"
 #include "open/access.h"
 
 static struct msgsock_options

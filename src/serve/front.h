@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 
+#include "net/connection.h"
 #include "serve/run.h"
 
 struct front {

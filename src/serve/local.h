@@ -39,12 +39,6 @@ struct local {
 	void *owner;
 };
 
-/*
- * Starts what the run's options say. Returns NULL with errno when it could
- * not; the socket is closed then too.
- */
-struct local *local_start(const struct local_request *request);
-
 /* Fills in what all kinds have in common. */
 void local_open(struct local *local, const struct local_kind *kind,
 		const struct local_request *request);

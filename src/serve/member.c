@@ -24,6 +24,7 @@
 #include "base/compat.h"
 #include "base/diag.h"
 #include "cli/options.h"
+#include "net/connection.h"
 #include "serve/run.h"
 
 /* What may wait; that much more would not fit in makes a member full. */

@@ -25,6 +25,7 @@
 #include "io/lane.h"
 #include "io/store.h"
 #include "net/channel.h"
+#include "net/connection.h"
 #include "net/linger.h"
 #include "serve/run.h"
 

@@ -11,9 +11,7 @@
 #include "base/loop.h"
 #include "base/outcome.h"
 #include "cli/options.h"
-#include "net/family.h"
 #include "net/unixpath.h"
-#include "serve/exchange.h"
 #include "serve/program.h"
 
 struct access;
@@ -44,42 +42,10 @@ struct run {
 	bool dying;		/* one came, and programs are ending */
 };
 
-/* A socket that is ready for data. */
-struct connection {
-	int fd;
-	int family, type, protocol;	/* as socket(2) took them */
-	struct address peer;		/* length 0: not known yet */
-	bool accepted;			/* by a listener */
-	bool shared;			/* handed over: others may have it */
-	enum exchange_role role;	/* of messages */
-};
-
-/*
- * Connects, or listens; then moves data until both directions have ended.
- * Every failure has been told on return.
- */
-struct outcome run(const struct options *options);
-
 /* Ends the run with `outcome`, from a callback of the loop. */
 void run_end(struct run *run, struct outcome outcome);
 
 /* Ends the run because a call that cannot do without `what` failed. */
 void run_end_failed(struct run *run, const char *what);
-
-/*
- * Moves data between the socket, which it takes, and the local side; the run
- * ends with that.
- */
-void run_connection(struct run *run, const struct connection *connection);
-
-/*
- * From now on, before a signal ends the run, calls `stop` (accept no more)
- * and removes the path of a Unix socket if it is ours then; either may be
- * NULL. Programs are sent the signal, and waited for. Where there never is
- * anything to clean up, do not call it: the signals keep their defaults.
- * `path` must live as long as the run. Returns 0, or -1 with errno.
- */
-int run_guard(struct run *run, struct unixpath *path,
-	      void (*stop)(void *owner), void *owner);
 
 #endif
