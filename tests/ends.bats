@@ -375,6 +375,75 @@ expect_blocking() {
 	expect_text out bye
 }
 
+@test "a client with nothing to say gets all from other netcats' listeners" {
+	need nc.openbsd nc.traditional ncat busybox socat
+	local listener
+	random_bytes 3000000 >sent
+	for listener in 'nc.openbsd -N -l 127.0.0.1 @PORT@' \
+		'nc.traditional -l -s 127.0.0.1 -p @PORT@' \
+		'ncat -l 127.0.0.1 @PORT@' \
+		'busybox nc -l -p @PORT@' \
+		'socat -t 30 - TCP-LISTEN:@PORT@,bind=127.0.0.1'; do
+		# shellcheck disable=SC2086 # a program and its options
+		serve_on_free s $listener <sent
+		try sc 127.0.0.1 "$port" </dev/null
+		expect_status 0
+		expect_same sent out
+		finish s
+	done
+	for listener in 'nc.openbsd -N -lU ./path' 'ncat -lU ./path'; do
+		rm -f path
+		# shellcheck disable=SC2086
+		start s $listener <sent
+		wait_until test -S path
+		try sc --retry-for 30 ./path </dev/null
+		expect_status 0
+		expect_same sent out
+		finish s
+	done
+}
+
+@test "a client with nothing to say says its end after its peer, or a silence" {
+	need python3
+	local input
+	# Longer than a second in all, but never silent.
+	for input in '</dev/null' '<&-'; do
+		serve p peer listen tick 15
+		eval 'try sc 127.0.0.1 "$port"' "$input"
+		expect_status 0
+		finish p
+		expect_text out $'the end came after ours\n'
+	done
+	# Of a peer that waits for it as well.
+	serve q peer listen reply bye
+	try sc 127.0.0.1 "$port" </dev/null
+	expect_status 0
+	expect_text out bye
+}
+
+@test "an empty file and an empty pipe are data: their end is sent at once" {
+	need python3
+	: >empty
+	# This peer leaves no silence, and ends when the end comes.
+	serve p peer listen tick
+	try sc 127.0.0.1 "$port" <empty
+	expect_status 0
+	finish p
+	serve q peer listen tick
+	try sc 127.0.0.1 "$port" < <(:)
+	expect_status 0
+}
+
+@test "-q says itself when the end of nothing is sent" {
+	need python3
+	serve p peer listen tick
+	try sc -q 0 127.0.0.1 "$port" </dev/null
+	expect_status 0
+	serve q peer listen tick
+	try sc --send-only 127.0.0.1 "$port" </dev/null
+	expect_status 0
+}
+
 @test "a full close on a Unix socket is noticed while input is idle" {
 	need python3 socat
 	puppet -U ./path

@@ -62,6 +62,16 @@ channel_read_from(struct channel *channel, int64_t place)
 }
 
 bool
+channel_is_null(const struct channel *channel)
+{
+	struct stat status, null;
+
+	return channel->kind == CHANNEL_OTHER &&
+	    fstat(channel->fd, &status) == 0 && S_ISCHR(status.st_mode) &&
+	    stat("/dev/null", &null) == 0 && status.st_rdev == null.st_rdev;
+}
+
+bool
 channel_in_foreground(const struct channel *channel)
 {
 	pid_t foreground;

@@ -58,6 +58,12 @@ void channel_socket(struct channel *channel, int fd);
  */
 void channel_read_from(struct channel *channel, int64_t place);
 
+/*
+ * Whether it is /dev/null, which is also what main.c opens in the place of a
+ * descriptor that was closed: its end says nothing about data.
+ */
+bool channel_is_null(const struct channel *channel);
+
 /* False for a terminal of which we are not the foreground job. */
 bool channel_in_foreground(const struct channel *channel);
 

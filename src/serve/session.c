@@ -39,6 +39,13 @@
 /* How long to linger where the user waits for the end, not for the peer. */
 #define LINGER_BOUND (2 * SECOND)
 
+/*
+ * A client with nothing to say takes so much silence for the peer's waiting
+ * for it. Many listeners stop sending when the end of data comes, so it is not
+ * to come before.
+ */
+#define NOTHING_TO_SAY (1 * SECOND)
+
 /* How often a job in the background looks whether it is in front now. */
 #define FOREGROUND_LOOK (500 * MILLISECOND)
 
@@ -64,7 +71,8 @@ struct session {
 	enum phase phase;
 	struct outcome outcome;	/* the first failure; else status 0 */
 	bool half_closed;	/* the socket's sending side is shut down */
-	bool defer_end;		/* nothing to say: end after the peer's end */
+	bool defer_end;		/* nothing to say: end after the peer's end, */
+	struct timer silence;	/* or, of a client, after NOTHING_TO_SAY */
 	bool output_closed;
 	bool hung_up;		/* the socket reported a hang-up or an error */
 	bool bounded;		/* lingers for LINGER_BOUND at most */
@@ -118,7 +126,7 @@ session_note_moved(struct session *session)
 {
 	uint64_t moved;
 
-	if (session->idle_limit == NEVER)
+	if (session->idle_limit == NEVER && !session->defer_end)
 		return;
 	moved = session->up.read + session->up.written + session->down.read +
 	    session->down.written - linger_unacknowledged(&session->linger);
@@ -308,6 +316,7 @@ session_linger(struct session *session)
 	loop_unwatch(session->loop, &session->output_watch);
 	loop_timer(session->loop, &session->quit, NEVER);
 	loop_timer(session->loop, &session->foreground, NEVER);
+	loop_timer(session->loop, &session->silence, NEVER);
 	if (!session->options->no_shutdown)
 		session_half_close(session);
 	loop_unwatch(session->loop, &session->socket_watch);
@@ -706,6 +715,23 @@ pause_expired(struct timer *timer)
 	session_step(session);
 }
 
+/* Nothing has come for a while: the peer may wait for our end. */
+static void
+silence_expired(struct timer *timer)
+{
+	struct session *session = container_of(timer, struct session,
+					       silence);
+
+	session_note_moved(session);
+	if (session->last_moved + NOTHING_TO_SAY > clock_now()) {
+		loop_timer(session->loop, timer,
+			   session->last_moved + NOTHING_TO_SAY);
+		return;
+	}
+	session->defer_end = false;
+	session_step(session);
+}
+
 static void
 foreground_expired(struct timer *timer)
 {
@@ -747,6 +773,7 @@ session_open_watches(struct session *session)
 	session->quit.expired = quit_expired;
 	session->pause.expired = pause_expired;
 	session->foreground.expired = foreground_expired;
+	session->silence.expired = silence_expired;
 	session->bound.expired = bound_expired;
 	session->finish.expired = finish_expired;
 	session->linger.ended = linger_ended;
@@ -780,6 +807,26 @@ session_open_stores(struct session *session)
 	return store_open(&session->down.store, &down);
 }
 
+/* Of a client; -q says when the end is sent. */
+static bool
+has_nothing_to_say(const struct session *session)
+{
+	const struct options *options = session->options;
+
+	return !options->recv_only && !options->send_only &&
+	    options->quit_after == NEVER && channel_is_null(&session->input);
+}
+
+/* Holds a client's end of data back until the peer's, or a silence. */
+static void
+session_defer_end(struct session *session)
+{
+	session->defer_end = true;
+	session->last_moved = clock_now();
+	loop_timer(session->loop, &session->silence,
+		   session->last_moved + NOTHING_TO_SAY);
+}
+
 static void
 session_open_lanes(struct session *session,
 		   const struct session_request *request)
@@ -800,8 +847,11 @@ session_open_lanes(struct session *session,
 		lane_cut(&session->up);
 	else if (channel_in_foreground(&session->input))
 		lane_run(&session->up);
-	session->defer_end = request->accepted &&
-	    session->up.state == LANE_DONE && session->up.read == 0;
+	if (request->accepted)
+		session->defer_end = session->up.state == LANE_DONE &&
+		    session->up.read == 0;
+	else if (has_nothing_to_say(session))
+		session_defer_end(session);
 }
 
 struct session *
@@ -856,6 +906,7 @@ session_free(struct session *session)
 	loop_timer(session->loop, &session->quit, NEVER);
 	loop_timer(session->loop, &session->pause, NEVER);
 	loop_timer(session->loop, &session->foreground, NEVER);
+	loop_timer(session->loop, &session->silence, NEVER);
 	loop_timer(session->loop, &session->bound, NEVER);
 	loop_timer(session->loop, &session->finish, NEVER);
 	linger_stop(&session->linger);

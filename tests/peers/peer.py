@@ -15,9 +15,12 @@ late TEXT        the same, a second after the end
 close TEXT       send TEXT and close without reading
 reset TEXT       send TEXT; once standard input ends, reset the connection
 hold             print what comes, but begin only once standard input ends
+tick [COUNT]     send a dot every tenth of a second until the end comes, COUNT of
+                 them at most, half-close, and say whose end came first
 idle             do nothing until standard input ends, and close
 """
 import argparse
+import select
 import socket
 import struct
 import sys
@@ -87,13 +90,29 @@ def hold(conn, _text):
     sink(conn)
 
 
+def tick(conn, text):
+    count = int(text) if text else 1 << 30
+    began = time.monotonic()
+    while count > 0 and not select.select([conn], [], [], 0.1)[0]:
+        silence = time.monotonic() - began
+        began += silence
+        conn.sendall(b".")
+        count -= 1
+        if silence > 0.8:   # too slow a machine to tell anything: once more
+            count = int(text) if text else count
+    print("the end came", "after ours" if count <= 0 else "before ours")
+    conn.shutdown(socket.SHUT_WR)
+    for _data in chunks(conn):
+        pass
+
+
 def idle(_conn, _text):
     sys.stdin.read()
 
 
 ACTIONS = {f.__name__.replace("_", "-"): f for f in (
     greet, echo, sink, source, half_close, reply, late, close, reset, hold,
-    idle)}
+    tick, idle)}
 
 
 def address(args, port):
