@@ -87,6 +87,34 @@ with_few_descriptors() {
 	[ "$(grep -c 'accept failed' s.err)" = 1 ]
 }
 
+# Every other call fails, and a client may need two.
+accept_fails() {
+	local error=$1
+	shift
+	exec strace -D -qq -o calls -e trace=accept4 \
+		-e "inject=accept4:error=$error:when=2+2" "$SOCKCAT" "$@"
+}
+
+@test "an error of accept that is one client's does not end the server" {
+	need strace
+	need_plain_build
+	need_linux_build
+	echo hello >file
+	local error
+	for error in EPERM EACCES ETIMEDOUT ECONNRESET EIO; do
+		rm -f s.port
+		start s accept_fails "$error" -l -k \
+			--port-file s.port --reply file 127.0.0.1 0
+		wait_for_file s.port
+		crowd "$(<s.port)" visit 4 >got
+		expect_match got '^4 x 6 '
+		stop s
+		cp err "$error.err"
+	done
+	expect_match EPERM.err 'accept failed: Operation not permitted; trying'
+	[ ! -s ETIMEDOUT.err ]
+}
+
 @test "10,000 connections that come and go leave nothing behind" {
 	need_plain_build
 	echo hello >file

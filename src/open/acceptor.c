@@ -12,7 +12,7 @@
 #include "base/loop.h"
 #include "open/listen.h"
 
-/* How long to wait where accept(2) fails for want of descriptors. */
+/* How long to wait where accept(2) fails for want of descriptors, or such. */
 #define SHORTAGE_PAUSE (100 * MILLISECOND)
 
 /* One listening socket. */
@@ -27,7 +27,7 @@ struct acceptor {
 	struct door *doors;
 	size_t count;
 	bool paused;
-	bool told_shortage;	/* of descriptors or memory */
+	bool told_shortage;	/* of descriptors, memory, permission … */
 	struct timer shortage;	/* runs while there is one */
 };
 
@@ -64,30 +64,42 @@ shortage_expired(struct timer *timer)
 		watch_doors(acceptor);
 }
 
-/* A client is no reason to end because it went away, nor is a shortage. */
+/* Lets clients wait in the backlog for a while; tells why, once. */
+static void
+accept_later(struct acceptor *acceptor)
+{
+	if (!acceptor->told_shortage)
+		diag_error("accept failed: %s; trying again",
+			   diag_strerror(errno));
+	acceptor->told_shortage = true;
+	unwatch_doors(acceptor);
+	loop_timer(acceptor->loop, &acceptor->shortage,
+		   clock_after(SHORTAGE_PAUSE));
+}
+
+/*
+ * Only what a socket says that is no listening one is a reason to end. Who
+ * went away is none; nor is a shortage, or that the system denied one client
+ * (a firewall or a security module: accept(2)), which may go on and be the
+ * same client's.
+ */
 static void
 accept_failed(struct acceptor *acceptor)
 {
 	switch (errno) {
-	case EMFILE: case ENFILE: case ENOBUFS: case ENOMEM:
-		if (!acceptor->told_shortage)
-			diag_error("accept failed: %s; trying again",
-				   diag_strerror(errno));
-		acceptor->told_shortage = true;
-		unwatch_doors(acceptor);
-		loop_timer(acceptor->loop, &acceptor->shortage,
-			   clock_after(SHORTAGE_PAUSE));
+	case EBADF: case EFAULT: case EINVAL: case ENOTSOCK: case ENOSYS:
+		acceptor->request.failed(acceptor->request.owner);
 		break;
 	/* Of one client alone; accept(2): treat them like EAGAIN. */
-	case EAGAIN: case EINTR: case ECONNABORTED: case EPROTO:
-	case ENETDOWN: case ENOPROTOOPT: case EHOSTDOWN: case EHOSTUNREACH:
-	case ENETUNREACH: case EOPNOTSUPP:
+	case EAGAIN: case EINTR: case ECONNABORTED: case ECONNRESET:
+	case EPROTO: case ENETDOWN: case ENOPROTOOPT: case EHOSTDOWN:
+	case EHOSTUNREACH: case ENETUNREACH: case EOPNOTSUPP: case ETIMEDOUT:
 #ifdef ENONET
 	case ENONET:
 #endif
 		break;
 	default:
-		acceptor->request.failed(acceptor->request.owner);
+		accept_later(acceptor);
 		break;
 	}
 }

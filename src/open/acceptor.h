@@ -2,8 +2,9 @@
  * acceptor.h: clients, taken from listening sockets one by one
  *
  * A client that went away before it was accepted is no failure. Where
- * accept(2) fails for want of descriptors or memory, that is told once, and
- * tried again a little later, without spinning.
+ * accept(2) fails for want of descriptors or memory, or for whatever else
+ * does not make the listening socket useless, that is told once, and tried
+ * again a little later, without spinning.
  */
 #ifndef ACCEPTOR_H
 #define ACCEPTOR_H
