@@ -87,6 +87,46 @@ with_few_descriptors() {
 	[ "$(grep -c 'accept failed' s.err)" = 1 ]
 }
 
+with_so_many_descriptors() {
+	ulimit -Sn "$1" -Hn "$1"
+	shift
+	exec "$SOCKCAT" "$@"
+}
+
+# 20 clients that are all there before the first is done.
+at_once() {
+	"$PYTHON" -c 'import socket, sys
+all = [socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+       for i in range(20)]
+for conn in all:
+    conn.sendall(b"hello\n")
+for conn in all:
+    conn.shutdown(socket.SHUT_WR)
+    assert conn.makefile("rb").read() == b"hello\n"' "$1"
+}
+
+@test "a client that the last descriptors do not suffice for waits" {
+	need_plain_build
+	need python3
+	echo hello >file
+	listen_sockcat b -k -e cat 127.0.0.1 0
+	local limit serving back=127.0.0.1:$port
+	# Whichever of its descriptors it is that a client lacks.
+	for limit in 24 25 26; do
+		for serving in "--to $back" "--to localhost:${back#*:}" \
+			"--reply file" "--idle-timeout 50 -e cat"; do
+			rm -f s.port
+			# shellcheck disable=SC2086
+			start s with_so_many_descriptors "$limit" -l -k \
+				--port-file s.port $serving 127.0.0.1 0
+			wait_for_file s.port
+			at_once "$(<s.port)"
+			stop s
+			[ "$(grep -c . err)" -le 1 ]
+		done
+	done
+}
+
 # Every other call fails, and a client may need two.
 accept_fails() {
 	local error=$1

@@ -4,7 +4,9 @@
 #include "open/acceptor.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/compat.h"
@@ -14,6 +16,9 @@
 
 /* How long to wait where accept(2) fails for want of descriptors, or such. */
 #define SHORTAGE_PAUSE (100 * MILLISECOND)
+
+/* After so long without a shortage the next one is told again. */
+#define SHORTAGE_OVER (10 * SECOND)
 
 /* One listening socket. */
 struct door {
@@ -27,8 +32,8 @@ struct acceptor {
 	struct door *doors;
 	size_t count;
 	bool paused;
-	bool told_shortage;	/* of descriptors, memory, permission … */
-	struct timer shortage;	/* runs while there is one */
+	struct timer shortage;	/* of descriptors, memory, permission … */
+	int64_t tell_from;	/* it has been told; another one later */
 };
 
 static void
@@ -68,10 +73,10 @@ shortage_expired(struct timer *timer)
 static void
 accept_later(struct acceptor *acceptor)
 {
-	if (!acceptor->told_shortage)
+	if (clock_now() >= acceptor->tell_from)
 		diag_error("accept failed: %s; trying again",
 			   diag_strerror(errno));
-	acceptor->told_shortage = true;
+	acceptor->tell_from = clock_after(SHORTAGE_OVER);
 	unwatch_doors(acceptor);
 	loop_timer(acceptor->loop, &acceptor->shortage,
 		   clock_after(SHORTAGE_PAUSE));
@@ -104,20 +109,42 @@ accept_failed(struct acceptor *acceptor)
 	}
 }
 
+/*
+ * As accept(2), where the descriptors that serving a client takes can be had
+ * as well: one that is accepted cannot be sent back to the backlog.
+ */
+static int
+accept_with_reserve(const struct acceptor *acceptor, int door,
+		    struct address *peer)
+{
+	int spare[ACCEPTOR_RESERVE], fd = -1, error;
+	size_t count = 0;
+
+	while (count < acceptor->request.reserve &&
+	       (spare[count] = fcntl(door, F_DUPFD_CLOEXEC, 0)) != -1)
+		count++;
+	if (count == acceptor->request.reserve)
+		fd = compat_accept(door, &peer->sa, &peer->length);
+	error = errno;
+	while (count > 0)
+		(void)close(spare[--count]);
+	errno = error;
+	return fd;
+}
+
 static void
 door_ready(struct watch *watch, short events)
 {
 	struct door *door = container_of(watch, struct door, watch);
 	struct acceptor *acceptor = door->acceptor;
 	struct address peer = { .length = sizeof(peer.storage) };
-	int fd = compat_accept(watch->fd, &peer.sa, &peer.length);
+	int fd = accept_with_reserve(acceptor, watch->fd, &peer);
 
 	(void)events;
 	if (fd == -1) {
 		accept_failed(acceptor);
 		return;
 	}
-	acceptor->told_shortage = false;
 	address_unmap(&peer);
 	acceptor->request.accepted(acceptor->request.owner, fd, &peer);
 }

@@ -18,9 +18,16 @@ struct acceptor;
 struct listening;
 struct loop;
 
+#define ACCEPTOR_RESERVE 8
+
 struct acceptor_request {
 	/* Its sockets stay the owner's, and must outlive the acceptor. */
 	const struct listening *listening;
+	/*
+	 * How many descriptors the owner opens for a client as soon as it is
+	 * accepted, at most ACCEPTOR_RESERVE: it waits until they can be had.
+	 */
+	size_t reserve;
 	/*
 	 * Called from the loop for each client. `fd` is non-blocking and
 	 * close-on-exec, and the owner's; an IPv4 `peer` is AF_INET. It may

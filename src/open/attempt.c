@@ -238,9 +238,11 @@ int
 attempt_open(struct attempt *attempt)
 {
 	const struct options *options = attempt->dial->options;
-	int fd = compat_socket(attempt->peer.sa.sa_family, options->type,
-			       options->protocol);
+	int fd;
 
+	dial_drop_spare(attempt->dial);
+	fd = compat_socket(attempt->peer.sa.sa_family, options->type,
+			   options->protocol);
 	if (fd == -1) {
 		const char *hint = protocol_hint(errno,
 		    attempt->peer.sa.sa_family, options->type,
@@ -256,6 +258,7 @@ attempt_open(struct attempt *attempt)
 	    attempt_options(attempt, fd, SOCKOPT_CONNECT) == -1) {
 		unixpath_remove(attempt->dial->request.bound);
 		close(fd);
+		dial_keep_spare(attempt->dial);
 		return -1;
 	}
 	attempt->watch.fd = fd;
@@ -268,6 +271,7 @@ attempt_close(struct attempt *attempt)
 	unixpath_remove(attempt->dial->request.bound);
 	close(attempt->watch.fd);
 	attempt->watch.fd = -1;
+	dial_keep_spare(attempt->dial);
 	return FAILED;
 }
 

@@ -20,6 +20,7 @@
 #include "open/dialling.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -69,6 +70,21 @@ attempts_end(struct dial *dial)
 	}
 }
 
+void
+dial_keep_spare(struct dial *dial)
+{
+	if (dial->spare == -1)
+		dial->spare = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
+}
+
+void
+dial_drop_spare(struct dial *dial)
+{
+	if (dial->spare != -1)
+		(void)close(dial->spare);
+	dial->spare = -1;
+}
+
 static void
 look_up_end(struct look_up *look_up)
 {
@@ -85,6 +101,7 @@ dial_stop(struct dial *dial)
 	look_up_end(&dial->source);
 	look_up_end(&dial->host);
 	attempts_end(dial);
+	dial_drop_spare(dial);
 	round_forget(&dial->before);
 }
 
@@ -651,6 +668,9 @@ dial_start(struct loop *loop, const struct dial_request *request)
 		free(dial);
 		return NULL;
 	}
+	/* Whoever waits for it may have taken the last one but this. */
+	dial->spare = -1;
+	dial_keep_spare(dial);
 	return dial;
 }
 

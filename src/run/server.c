@@ -161,12 +161,32 @@ server_timed_out(struct timer *timer)
 	run_end(server->run, outcome_of(CAUSE_TIMED_OUT));
 }
 
+/* What is opened for a client besides its socket (ACCEPTOR_RESERVE). */
+static size_t
+server_reserve(const struct run *run)
+{
+	const struct options *options = run->options;
+	struct address address;
+
+	if (options->exec != NULL || options->sh_exec != NULL)
+		return 2;	/* a pair, with somebody who looks at it */
+	if (options->reply != NULL)
+		return run->reply_fd == -1 ? 1 : 0;
+	if (options->to_text == NULL)
+		return 0;
+	/* A look-up has a pipe, and files and sockets of the C library's. */
+	return run->to.endpoint.kind == ENDPOINT_HOST &&
+	    address_numeric(run->to.endpoint.host, 0, &address) == -1 ?
+	    ACCEPTOR_RESERVE : 1;
+}
+
 /* Waits for clients. */
 static void
 server_accept(struct server *server)
 {
 	const struct acceptor_request request = {
 		.listening = &server->listening,
+		.reserve = server_reserve(server->run),
 		.accepted = server_accepted, .failed = server_accept_failed,
 		.owner = server,
 	};
