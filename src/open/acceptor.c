@@ -41,13 +41,8 @@ watch_doors(struct acceptor *acceptor)
 {
 	size_t i;
 
-	for (i = 0; i < acceptor->count; i++) {
-		if (loop_watch(acceptor->loop, &acceptor->doors[i].watch,
-			       POLLIN) == -1) {
-			acceptor->request.failed(acceptor->request.owner);
-			return;
-		}
-	}
+	for (i = 0; i < acceptor->count; i++)
+		loop_watch(acceptor->loop, &acceptor->doors[i].watch, POLLIN);
 }
 
 static void
@@ -192,7 +187,7 @@ acceptor_resume(struct acceptor *acceptor)
 	if (!acceptor->paused)
 		return;
 	acceptor->paused = false;
-	if (acceptor->shortage.slot == 0)
+	if (!acceptor->shortage.set)
 		watch_doors(acceptor);
 }
 

@@ -35,8 +35,8 @@ struct acceptor_request {
 	 */
 	void (*accepted)(void *owner, int fd, const struct address *peer);
 	/*
-	 * Accepting cannot go on, says errno (watching or accept(2) failed
-	 * for good). Called from the loop or from acceptor_resume().
+	 * Accepting cannot go on, says errno: accept(2) failed for good.
+	 * Called from the loop.
 	 */
 	void (*failed)(void *owner);
 	void *owner;

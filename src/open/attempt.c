@@ -311,11 +311,8 @@ attempt_wait(struct attempt *attempt)
 	struct dial *dial = attempt->dial;
 
 	dial->step.expired = dial_backlog_again;
-	if (loop_timer(dial->loop, &dial->step,
-		       clock_after(dial->backlog_pause)) == -1) {
-		attempt_fail_errno(attempt, "", ENOMEM);
-		return attempt_close(attempt);
-	}
+	loop_timer(dial->loop, &dial->step,
+		   clock_after(dial->backlog_pause));
 	dial->backlog_pause *= 2;
 	if (dial->backlog_pause > BACKLOG_PAUSE_MAX)
 		dial->backlog_pause = BACKLOG_PAUSE_MAX;
@@ -374,10 +371,8 @@ attempt_connect(struct attempt *attempt)
 	if (error == EAGAIN && is_unix)
 		return attempt_wait(attempt);
 	if (error == EINPROGRESS || error == EINTR) {
-		if (loop_watch(attempt->dial->loop, &attempt->watch,
-			       POLLOUT) == 0)
-			return UNDER_WAY;
-		error = errno;
+		loop_watch(attempt->dial->loop, &attempt->watch, POLLOUT);
+		return UNDER_WAY;
 	}
 	if (error == EPROTOTYPE && is_unix)
 		what = "the socket there is of another type: ";
