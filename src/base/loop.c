@@ -475,6 +475,28 @@ loop_signal(struct loop *loop, struct signal_watch *watch)
 	return 0;
 }
 
+/* Whether a signal waits that somebody watches. */
+static bool
+signal_waits(const struct loop *loop)
+{
+	const struct signal_watch *watch;
+	sigset_t pending;
+
+	if (loop->signals == NULL || sigpending(&pending) == -1)
+		return false;
+	for (watch = loop->signals; watch != NULL; watch = watch->next)
+		if (sigismember(&pending, watch->signal) == 1)
+			return true;
+	return false;
+}
+
+bool
+loop_is_due(const struct loop *loop)
+{
+	return signal_waits(loop) ||
+	    (loop->timers != NULL && loop->timers->when <= clock_now());
+}
+
 /*
  * Lets those through that wait: where a descriptor is ready ppoll(2) and
  * epoll_pwait(2) return without that, and it may always be.
@@ -482,15 +504,9 @@ loop_signal(struct loop *loop, struct signal_watch *watch)
 static void
 take_signals(const struct loop *loop)
 {
-	const struct signal_watch *watch;
-	sigset_t pending, before;
+	sigset_t before;
 
-	if (loop->signals == NULL || sigpending(&pending) == -1)
-		return;
-	for (watch = loop->signals; watch != NULL; watch = watch->next)
-		if (sigismember(&pending, watch->signal) == 1)
-			break;
-	if (watch == NULL)
+	if (!signal_waits(loop))
 		return;
 	(void)sigprocmask(SIG_SETMASK, &loop->waiting, &before);
 	(void)sigprocmask(SIG_SETMASK, &before, NULL);

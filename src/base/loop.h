@@ -74,6 +74,12 @@ void loop_timer(struct loop *loop, struct timer *timer, int64_t when);
 int loop_signal(struct loop *loop, struct signal_watch *watch);
 
 /*
+ * Whether a timer is due or a signal waits that somebody watches: for what
+ * has to wait by itself, which is then to return to the loop.
+ */
+bool loop_is_due(const struct loop *loop);
+
+/*
  * Runs until loop_stop(). Returns 0, or -1 with errno when waiting itself
  * failed.
  */

@@ -258,9 +258,11 @@ server_tell(const struct server *server)
 
 	if (options->port_file != NULL && server->listening.count > 0)
 		cause = ready_write_port_file(options->port_file,
-					      &server->listening);
+					      &server->listening,
+					      server->run->loop);
 	if (cause == CAUSE_NONE)
-		cause = ready_write(options->ready_fd, &server->listening);
+		cause = ready_write(options->ready_fd, &server->listening,
+				    server->run->loop);
 	if (cause == CAUSE_NONE)
 		ready_notify("READY=1");
 	return cause;
@@ -270,13 +272,18 @@ server_tell(const struct server *server)
 static void
 server_listening(struct server *server)
 {
-	enum cause cause = server_tell(server);
+	enum cause cause;
 
-	/* From here on signals wait for us; opening a FIFO could not end. */
+	/* Who is told may send a signal at once. */
+	if (server_guard(server) == -1) {
+		run_end_failed(server->run, "watching signals");
+		return;
+	}
+	cause = server_tell(server);
+	if (cause == CAUSE_TIMED_OUT)
+		return;		/* what is due now ends the run */
 	if (cause != CAUSE_NONE)
 		run_end(server->run, outcome_of(cause));
-	else if (server_guard(server) == -1)
-		run_end_failed(server->run, "watching signals");
 	else if (server->type == SOCK_STREAM ||
 		 server->type == SOCK_SEQPACKET)
 		server_accept(server);
@@ -439,6 +446,8 @@ server_take_connection(struct server *server)
 		return;
 	}
 	cause = server_tell(server);
+	if (cause == CAUSE_TIMED_OUT)
+		return;		/* what is due now ends the run */
 	if (cause != CAUSE_NONE)
 		run_end(server->run, outcome_of(cause));
 	else
