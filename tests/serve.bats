@@ -203,6 +203,25 @@ accept_fails() {
 	expect_status 130
 }
 
+@test "SIGTERM and SIGINT end process 1 of a container" {
+	need_root
+	need_linux_build
+	need unshare pgrep
+	local signal
+	for signal in TERM:143 INT:130; do
+		for options in -l '-l -k' '-l -u' '-l -d'; do
+			rm -f port
+			# shellcheck disable=SC2086
+			start s env --default-signal=INT unshare --pid --fork \
+				"$SOCKCAT" --port-file port $options 127.0.0.1 0
+			wait_for_file port
+			kill -s "${signal%:*}" "$(pgrep -P "$(pid_of s)")"
+			finish s
+			expect_status "${signal#*:}"
+		done
+	done
+}
+
 @test "-v names each client" {
 	echo hello >file
 	listen_sockcat s -k -v --reply file 127.0.0.1 0
