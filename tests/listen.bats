@@ -453,6 +453,44 @@ backlog_of_port() {
 	expect_text out $'hello\n'
 }
 
+@test "a signal as soon as it is ready, or while nobody reads that" {
+	need strace
+	need_linux_build
+	need_plain_build
+	# The moment between the two, made long.
+	start s strace -D -qq -o calls -e trace=rename \
+		-e inject=rename:delay_exit=300000 "$SOCKCAT" -l \
+		--port-file port ./s
+	wait_for_file port
+	stop s
+	expect_status 143
+	[ ! -e s ]
+	mkfifo pipe
+	start s sc -l --port-file pipe ./s
+	wait_until test -S s
+	stop s
+	expect_status 143
+	[ ! -e s ]
+	# A pipe that has no room is waited for the same way.
+	start s "$PYTHON" -c 'import os, sys
+inner, outer = os.pipe()
+os.set_blocking(outer, False)
+try:
+    while True:
+        os.write(outer, bytes(4096))
+except BlockingIOError:
+    os.set_blocking(outer, True)
+os.set_inheritable(inner, True)
+os.dup2(outer, 9)
+os.execv(sys.argv[1], sys.argv[1:])' "$SOCKCAT" -l --ready-fd 9 ./s
+	wait_until test -S s
+	stop s
+	expect_status 143
+	[ ! -e s ]
+	try sc -l --max-time 0.1 --port-file pipe 127.0.0.1 0
+	expect_error 5 '--max-time ran out'
+}
+
 out_of_descriptors() {
 	grep -q '^sockcat: accept failed: Too many open files' s.err
 }

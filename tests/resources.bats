@@ -268,3 +268,36 @@ expect_clean() {
 	expect_match "$1" 'in use at exit: 0 bytes'
 	expect_match "$1" 'ERROR SUMMARY: 0 errors'
 }
+
+# Answers each of 40 messages.
+answer_all() {
+	exec "$PYTHON" -uc 'import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind(("127.0.0.1", 0))
+print(s.getsockname()[1])
+while True:
+    data, peer = s.recvfrom(99)
+    s.sendto(b"R" + data, peer)'
+}
+
+@test "one call for memory fails, whichever: told, or all is as ever" {
+	need_plain_build
+	need python3 gcc
+	gcc -O1 -fPIC -shared -o fail.so "$TESTS/peers/mallocfail.c"
+	LD_PRELOAD=$PWD/fail.so MALLOC_FAIL=1 "$PYTHON" -c pass &&
+		skip 'the C library cannot be made to fail'
+	start a answer_all
+	wait_for_file a.out
+	local n
+	for ((n = 0; n < 40; n++)); do
+		printf '\0\4m%03d' "$n"
+	done >messages
+	for ((n = 1; n < 40; n++)); do
+		try env LD_PRELOAD="$PWD/fail.so" MALLOC_FAIL="$n" \
+			"$SOCKCAT" -u -W 40 -w 10 --frame len16 \
+			127.0.0.1 "$(<a.out)" <messages
+		echo "without the call $n: $status"
+		[ "$status" -ne 0 ] || [ "$(wc -c <out)" -eq 280 ]
+		[ "$status" -eq 0 ] || expect_match err '^sockcat: '
+	done
+}

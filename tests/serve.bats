@@ -87,6 +87,74 @@ with_few_descriptors() {
 	[ "$(grep -c 'accept failed' s.err)" = 1 ]
 }
 
+with_so_many_descriptors() {
+	ulimit -Sn "$1" -Hn "$1"
+	shift
+	exec "$SOCKCAT" "$@"
+}
+
+# 20 clients that are all there before the first is done.
+at_once() {
+	"$PYTHON" -c 'import socket, sys
+all = [socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+       for i in range(20)]
+for conn in all:
+    conn.sendall(b"hello\n")
+for conn in all:
+    conn.shutdown(socket.SHUT_WR)
+    assert conn.makefile("rb").read() == b"hello\n"' "$1"
+}
+
+@test "a client that the last descriptors do not suffice for waits" {
+	need_plain_build
+	need python3
+	echo hello >file
+	listen_sockcat b -k -e cat 127.0.0.1 0
+	local limit serving back=127.0.0.1:$port
+	# Whichever of its descriptors it is that a client lacks.
+	for limit in 24 25 26; do
+		for serving in "--to $back" "--to localhost:${back#*:}" \
+			"--reply file" "--idle-timeout 50 -e cat"; do
+			rm -f s.port
+			# shellcheck disable=SC2086
+			start s with_so_many_descriptors "$limit" -l -k \
+				--port-file s.port $serving 127.0.0.1 0
+			wait_for_file s.port
+			at_once "$(<s.port)"
+			stop s
+			[ "$(grep -c . err)" -le 1 ]
+		done
+	done
+}
+
+# Every other call fails, and a client may need two.
+accept_fails() {
+	local error=$1
+	shift
+	exec strace -D -qq -o calls -e trace=accept4 \
+		-e "inject=accept4:error=$error:when=2+2" "$SOCKCAT" "$@"
+}
+
+@test "an error of accept that is one client's does not end the server" {
+	need strace
+	need_plain_build
+	need_linux_build
+	echo hello >file
+	local error
+	for error in EPERM EACCES ETIMEDOUT ECONNRESET EIO; do
+		rm -f s.port
+		start s accept_fails "$error" -l -k \
+			--port-file s.port --reply file 127.0.0.1 0
+		wait_for_file s.port
+		crowd "$(<s.port)" visit 4 >got
+		expect_match got '^4 x 6 '
+		stop s
+		cp err "$error.err"
+	done
+	expect_match EPERM.err 'accept failed: Operation not permitted; trying'
+	[ ! -s ETIMEDOUT.err ]
+}
+
 @test "10,000 connections that come and go leave nothing behind" {
 	need_plain_build
 	echo hello >file
@@ -133,6 +201,25 @@ with_few_descriptors() {
 	wait_for_text h.out '3 connected'
 	stop s INT
 	expect_status 130
+}
+
+@test "SIGTERM and SIGINT end process 1 of a container" {
+	need_root
+	need_linux_build
+	need unshare pgrep
+	local signal
+	for signal in TERM:143 INT:130; do
+		for options in -l '-l -k' '-l -u' '-l -d'; do
+			rm -f port
+			# shellcheck disable=SC2086
+			start s env --default-signal=INT unshare --pid --fork \
+				"$SOCKCAT" --port-file port $options 127.0.0.1 0
+			wait_for_file port
+			kill -s "${signal%:*}" "$(pgrep -P "$(pid_of s)")"
+			finish s
+			expect_status "${signal#*:}"
+		done
+	done
 }
 
 @test "-v names each client" {

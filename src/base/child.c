@@ -195,10 +195,11 @@ child_look(struct child *child)
 	/* Most need only a moment more, as a tee(1) at a pipe's end does. */
 	next = now + (child->give_up - now > REST_PATIENCE - REST_SOON ?
 		      REST_LOOK_FIRST : REST_LOOK_LAST);
-	if (now < child->give_up &&
-	    loop_timer(child->children->loop, &child->timer,
-		       next < child->give_up ? next : child->give_up) == 0)
+	if (now < child->give_up) {
+		loop_timer(child->children->loop, &child->timer,
+			   next < child->give_up ? next : child->give_up);
 		return;
+	}
 	child_kill(child, child->forgotten ? SIGKILL : SIGHUP);
 	child_over(child);
 }
@@ -242,7 +243,7 @@ children_look(struct children *children)
 
 	for (child = children->first; child != NULL; child = child->next)
 		if (child->reaped)
-			(void)loop_timer(children->loop, &child->timer, 0);
+			loop_timer(children->loop, &child->timer, 0);
 }
 
 static void
@@ -409,11 +410,10 @@ child_forget(struct child *child)
 			.forgotten = true,
 		};
 		child_link(rest, children);
-	}
-	/* Without memory for patience it has to go at once. */
-	if (rest == NULL || loop_timer(children->loop, &rest->timer,
-				       rest->give_up) == -1)
+		loop_timer(children->loop, &rest->timer, rest->give_up);
+	} else {	/* no memory for patience */
 		child_kill(child, SIGKILL);
+	}
 	child_unlink(child);
 	children_check_gone(children);
 }
@@ -432,10 +432,9 @@ children_end(struct children *children, int signal,
 		/* What its leader left running has until children_kill(). */
 		child->give_up = NEVER;
 	}
-	if (again || children->first == NULL ||
-	    loop_timer(children->loop, &children->kill,
-		       clock_after(KILL_PATIENCE)) == -1)
-		(void)loop_timer(children->loop, &children->kill, 0);
+	loop_timer(children->loop, &children->kill,
+		   again || children->first == NULL ? 0 :
+		   clock_after(KILL_PATIENCE));
 }
 
 /* Reaps who has ended of those that were forgotten, whom no loop serves. */

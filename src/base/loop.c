@@ -9,7 +9,12 @@
  * idle ones cost nothing. Those that it refuses (files) stay near, and it is
  * itself a near watch then. Where there is no epoll all are near.
  *
- * Timers stand in a binary heap. Signals that somebody watches are blocked
+ * A watch for which there is no memory, in the arrays or the kernel, is late:
+ * it stands in a list, which needs none, until there is again, and waiting is
+ * short meanwhile. So watching cannot fail, and nobody has to know what to do
+ * without.
+ *
+ * Timers stand in a pairing heap, which needs no memory either. Signals that somebody watches are blocked
  * except while ppoll(2) waits, so a handler (which only sets a flag) can
  * never run between looking at the flag and going to sleep.
  *
@@ -28,6 +33,10 @@
 
 #include "base/clock.h"
 #include "base/compat.h"
+
+/* The slot of a watch that is late, and how soon to try again. */
+#define LATE (SIZE_MAX - 1)
+#define LATE_PAUSE (10 * MILLISECOND)
 
 #if SOCKCAT_LINUX
 #include <sys/epoll.h>
@@ -53,13 +62,13 @@ struct loop {
 	struct pollfd *polls;
 	struct watch **watches;
 	size_t watch_count, watch_room;
+	struct watch *late;
 
 #if SOCKCAT_LINUX
 	struct far far;
 #endif
 
-	struct timer **timers;	/* a heap: the earliest first */
-	size_t timer_count, timer_room;
+	struct timer *timers;	/* a heap: the earliest; or NULL */
 
 	struct signal_watch *signals;
 	sigset_t waiting;	/* the signal mask while waiting */
@@ -105,7 +114,6 @@ loop_free(struct loop *loop)
 #endif
 	free(loop->polls);
 	free(loop->watches);
-	free(loop->timers);
 	free(loop);
 }
 
@@ -256,7 +264,8 @@ far_add(struct loop *loop, struct watch *watch, short events)
 	return far_take(loop, watch, events) == 0;
 }
 
-static int
+/* Of one that is there this takes no memory, and cannot fail. */
+static void
 far_change(struct loop *loop, struct watch *watch, short events)
 {
 	struct epoll_event event = {
@@ -264,10 +273,9 @@ far_change(struct loop *loop, struct watch *watch, short events)
 	};
 
 	if (watch->events == events)
-		return 0;
+		return;
 	watch->events = events;
-	return epoll_ctl(loop->far.watch.fd, EPOLL_CTL_MOD, watch->fd,
-			 &event);
+	(void)epoll_ctl(loop->far.watch.fd, EPOLL_CTL_MOD, watch->fd, &event);
 }
 
 static void
@@ -286,16 +294,63 @@ far_unwatch(struct loop *loop, struct watch *watch)
 
 #endif
 
-int
+static void
+late_watch(struct loop *loop, struct watch *watch, short events)
+{
+	watch->events = events;
+	if (watch->slot == LATE)
+		return;
+	watch->slot = LATE;
+	watch->previous = NULL;
+	watch->next = loop->late;
+	if (watch->next != NULL)
+		watch->next->previous = watch;
+	loop->late = watch;
+}
+
+static void
+late_unwatch(struct loop *loop, struct watch *watch)
+{
+	if (watch->previous != NULL)
+		watch->previous->next = watch->next;
+	else
+		loop->late = watch->next;
+	if (watch->next != NULL)
+		watch->next->previous = watch->previous;
+	watch->slot = 0;
+}
+
+/* Those for which there was no memory; there may be now. */
+static void
+late_try_again(struct loop *loop)
+{
+	struct watch *watch = loop->late, *next;
+
+	loop->late = NULL;
+	for (; watch != NULL; watch = next) {
+		next = watch->next;
+		watch->slot = 0;
+		loop_watch(loop, watch, watch->events);
+	}
+}
+
+void
 loop_watch(struct loop *loop, struct watch *watch, short events)
 {
+	if (watch->slot == LATE) {
+		watch->events = events;
+		return;
+	}
 #if SOCKCAT_LINUX
-	if (watch->slot == FAR)
-		return far_change(loop, watch, events);
+	if (watch->slot == FAR) {
+		far_change(loop, watch, events);
+		return;
+	}
 	if (watch->slot == 0 && far_add(loop, watch, events))
-		return 0;
+		return;
 #endif
-	return near_watch(loop, watch, events);
+	if (near_watch(loop, watch, events) == -1)
+		late_watch(loop, watch, events);
 }
 
 void
@@ -303,6 +358,10 @@ loop_unwatch(struct loop *loop, struct watch *watch)
 {
 	if (watch->slot == 0)
 		return;
+	if (watch->slot == LATE) {
+		late_unwatch(loop, watch);
+		return;
+	}
 #if SOCKCAT_LINUX
 	if (watch->slot == FAR) {
 		far_unwatch(loop, watch);
@@ -312,74 +371,86 @@ loop_unwatch(struct loop *loop, struct watch *watch)
 	near_unwatch(loop, watch);
 }
 
-static void
-heap_place(struct loop *loop, size_t index, struct timer *timer)
+/*
+ * One heap of two, either of which may be NULL: the later one becomes the
+ * first child of the other. A first child's `previous` is its parent.
+ */
+static struct timer *
+heap_merge(struct timer *a, struct timer *b)
 {
-	loop->timers[index] = timer;
-	timer->slot = index + 1;
+	struct timer *first = a, *child = b;
+
+	if (a == NULL || b == NULL)
+		return a != NULL ? a : b;
+	if (b->when < a->when) {
+		first = b;
+		child = a;
+	}
+	child->previous = first;
+	child->next = first->child;
+	if (child->next != NULL)
+		child->next->previous = child;
+	first->child = child;
+	first->next = first->previous = NULL;
+	return first;
 }
 
-/* Moves the timer at `index` to where its time belongs. */
-static void
-heap_sift(struct loop *loop, size_t index)
+/* One heap of all siblings from `timer` on: in pairs, then those from behind. */
+static struct timer *
+heap_merge_all(struct timer *timer)
 {
-	struct timer *timer = loop->timers[index];
-	size_t child;
+	struct timer *pairs = NULL, *whole = NULL;
 
-	while (index > 0 && timer->when < loop->timers[(index - 1) / 2]->when) {
-		heap_place(loop, index, loop->timers[(index - 1) / 2]);
-		index = (index - 1) / 2;
+	while (timer != NULL) {
+		struct timer *second = timer->next;
+		struct timer *rest = second != NULL ? second->next : NULL;
+		struct timer *pair = heap_merge(timer, second);
+
+		pair->next = pairs;
+		pairs = pair;
+		timer = rest;
 	}
-	while ((child = 2 * index + 1) < loop->timer_count) {
-		if (child + 1 < loop->timer_count &&
-		    loop->timers[child + 1]->when < loop->timers[child]->when)
-			child++;
-		if (timer->when <= loop->timers[child]->when)
-			break;
-		heap_place(loop, index, loop->timers[child]);
-		index = child;
+	while (pairs != NULL) {
+		struct timer *rest = pairs->next;
+
+		pairs->next = pairs->previous = NULL;
+		whole = heap_merge(whole, pairs);
+		pairs = rest;
 	}
-	heap_place(loop, index, timer);
+	return whole;
 }
 
 static void
 timer_remove(struct loop *loop, struct timer *timer)
 {
-	size_t hole = timer->slot - 1;
-	size_t last = --loop->timer_count;
+	struct timer *below = heap_merge_all(timer->child);
 
-	timer->slot = 0;
-	if (hole != last) {
-		loop->timers[hole] = loop->timers[last];
-		heap_sift(loop, hole);
+	timer->set = false;
+	timer->child = NULL;
+	if (timer == loop->timers) {
+		loop->timers = below;
+		return;
 	}
+	if (timer->previous->child == timer)
+		timer->previous->child = timer->next;
+	else
+		timer->previous->next = timer->next;
+	if (timer->next != NULL)
+		timer->next->previous = timer->previous;
+	loop->timers = heap_merge(loop->timers, below);
 }
 
-int
+void
 loop_timer(struct loop *loop, struct timer *timer, int64_t when)
 {
-	if (when == NEVER) {
-		if (timer->slot != 0)
-			timer_remove(loop, timer);
-		return 0;
-	}
-	if (timer->slot == 0) {
-		if (loop->timer_count == loop->timer_room) {
-			size_t room = loop->timer_room + 8 + loop->timer_room;
-			struct timer **timers = realloc(
-			    loop->timers, room * sizeof(struct timer *));
-
-			if (timers == NULL)
-				return -1;
-			loop->timers = timers;
-			loop->timer_room = room;
-		}
-		loop->timers[loop->timer_count] = timer;
-		timer->slot = ++loop->timer_count;
-	}
+	if (timer->set)
+		timer_remove(loop, timer);
+	if (when == NEVER)
+		return;
 	timer->when = when;
-	heap_sift(loop, timer->slot - 1);
-	return 0;
+	timer->set = true;
+	timer->child = timer->next = timer->previous = NULL;
+	loop->timers = heap_merge(loop->timers, timer);
 }
 
 int
@@ -404,6 +475,28 @@ loop_signal(struct loop *loop, struct signal_watch *watch)
 	return 0;
 }
 
+/* Whether a signal waits that somebody watches. */
+static bool
+signal_waits(const struct loop *loop)
+{
+	const struct signal_watch *watch;
+	sigset_t pending;
+
+	if (loop->signals == NULL || sigpending(&pending) == -1)
+		return false;
+	for (watch = loop->signals; watch != NULL; watch = watch->next)
+		if (sigismember(&pending, watch->signal) == 1)
+			return true;
+	return false;
+}
+
+bool
+loop_is_due(const struct loop *loop)
+{
+	return signal_waits(loop) ||
+	    (loop->timers != NULL && loop->timers->when <= clock_now());
+}
+
 /*
  * Lets those through that wait: where a descriptor is ready ppoll(2) and
  * epoll_pwait(2) return without that, and it may always be.
@@ -411,15 +504,9 @@ loop_signal(struct loop *loop, struct signal_watch *watch)
 static void
 take_signals(const struct loop *loop)
 {
-	const struct signal_watch *watch;
-	sigset_t pending, before;
+	sigset_t before;
 
-	if (loop->signals == NULL || sigpending(&pending) == -1)
-		return;
-	for (watch = loop->signals; watch != NULL; watch = watch->next)
-		if (sigismember(&pending, watch->signal) == 1)
-			break;
-	if (watch == NULL)
+	if (!signal_waits(loop))
 		return;
 	(void)sigprocmask(SIG_SETMASK, &loop->waiting, &before);
 	(void)sigprocmask(SIG_SETMASK, &before, NULL);
@@ -444,12 +531,12 @@ run_timers(struct loop *loop)
 {
 	int64_t now;
 
-	if (loop->timer_count == 0)
+	if (loop->timers == NULL)
 		return;
 	now = clock_now();
-	while (!loop->stopped && loop->timer_count > 0 &&
-	       loop->timers[0]->when <= now) {
-		struct timer *timer = loop->timers[0];
+	while (!loop->stopped && loop->timers != NULL &&
+	       loop->timers->when <= now) {
+		struct timer *timer = loop->timers;
 
 		timer_remove(loop, timer);
 		timer->expired(timer);
@@ -479,11 +566,14 @@ run_watches(struct loop *loop, int ready)
 static struct timespec *
 wait_time(const struct loop *loop, struct timespec *time)
 {
-	int64_t left;
+	int64_t left = LATE_PAUSE;
 
-	if (loop->timer_count == 0)
+	if (loop->timers == NULL && loop->late == NULL)
 		return NULL;
-	left = loop->timers[0]->when - clock_now();
+	if (loop->timers != NULL)
+		left = loop->timers->when - clock_now();
+	if (loop->late != NULL && left > LATE_PAUSE)
+		left = LATE_PAUSE;
 	if (left < 0)
 		left = 0;
 	time->tv_sec = (time_t)(left / SECOND);
@@ -572,8 +662,9 @@ loop_run(struct loop *loop)
 		run_timers(loop);
 		if (loop->stopped)
 			break;
-		if (loop->watch_count == 0 && loop->timer_count == 0 &&
-		    loop->signals == NULL) {
+		late_try_again(loop);
+		if (loop->watch_count == 0 && loop->late == NULL &&
+		    loop->timers == NULL && loop->signals == NULL) {
 			errno = EDEADLK;	/* nothing could ever happen */
 			return -1;
 		}

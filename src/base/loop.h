@@ -24,8 +24,9 @@ struct watch {
 	int fd;
 	void (*ready)(struct watch *watch, short events);
 	/* the loop's own: */
-	size_t slot;		/* 1 + index; 0: not watched; or FAR */
+	size_t slot;		/* 1 + index; 0: not watched; or FAR, LATE */
 	short events;
+	struct watch *next, *previous;	/* of those that are LATE */
 };
 
 /* A point in time at which `expired` is called once. */
@@ -33,7 +34,8 @@ struct timer {
 	void (*expired)(struct timer *timer);
 	/* the loop's own: */
 	int64_t when;
-	size_t slot;		/* 1 + index; 0: not set */
+	bool set;
+	struct timer *child, *next, *previous;
 };
 
 /*
@@ -59,18 +61,23 @@ void loop_free(struct loop *loop);
 /*
  * Watches `watch->fd` for `events` (POLLIN, POLLOUT, or 0 to hear only of
  * errors and hang-ups); on a watch that is already there, changes them.
- * Returns 0, or -1 with errno when out of memory: the watch is then not set.
  */
-int loop_watch(struct loop *loop, struct watch *watch, short events);
+void loop_watch(struct loop *loop, struct watch *watch, short events);
 
 /* Stops watching; harmless where `watch` is not watched. */
 void loop_unwatch(struct loop *loop, struct watch *watch);
 
 /* Sets or moves the timer to `when` (clock.h); NEVER cancels it. */
-int loop_timer(struct loop *loop, struct timer *timer, int64_t when);
+void loop_timer(struct loop *loop, struct timer *timer, int64_t when);
 
 /* Adds a signal; it stays for the life of the loop. Returns 0 or -1. */
 int loop_signal(struct loop *loop, struct signal_watch *watch);
+
+/*
+ * Whether a timer is due or a signal waits that somebody watches: for what
+ * has to wait by itself, which is then to return to the loop.
+ */
+bool loop_is_due(const struct loop *loop);
 
 /*
  * Runs until loop_stop(). Returns 0, or -1 with errno when waiting itself

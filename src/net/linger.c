@@ -173,7 +173,7 @@ linger_start(struct lingering *linger, bool no_more, int64_t until)
 	linger->until = until;
 	linger->queued = UINT64_MAX;	/* not looked at yet */
 	if (!no_more)
-		(void)loop_watch(linger->loop, &linger->watch, POLLIN);
+		loop_watch(linger->loop, &linger->watch, POLLIN);
 	linger_look(linger);
 }
 

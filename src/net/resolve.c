@@ -225,11 +225,9 @@ lookup_start(struct resolve *resolve,
 		return errno;
 	resolve->lookup = lookup_new(request->host, request->family, ends[1]);
 	resolve->watch.fd = ends[0];
-	if (resolve->lookup == NULL ||
-	    loop_watch(resolve->loop, &resolve->watch, POLLIN) == -1)
-		error = ENOMEM;
-	else
-		error = thread_start(lookup_run, resolve->lookup);
+	loop_watch(resolve->loop, &resolve->watch, POLLIN);
+	error = resolve->lookup != NULL ?
+	    thread_start(lookup_run, resolve->lookup) : ENOMEM;
 	if (error != 0) {
 		loop_unwatch(resolve->loop, &resolve->watch);
 		free(resolve->lookup);

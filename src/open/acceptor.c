@@ -4,7 +4,9 @@
 #include "open/acceptor.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/compat.h"
@@ -12,8 +14,11 @@
 #include "base/loop.h"
 #include "open/listen.h"
 
-/* How long to wait where accept(2) fails for want of descriptors. */
+/* How long to wait where accept(2) fails for want of descriptors, or such. */
 #define SHORTAGE_PAUSE (100 * MILLISECOND)
+
+/* After so long without a shortage the next one is told again. */
+#define SHORTAGE_OVER (10 * SECOND)
 
 /* One listening socket. */
 struct door {
@@ -27,8 +32,8 @@ struct acceptor {
 	struct door *doors;
 	size_t count;
 	bool paused;
-	bool told_shortage;	/* of descriptors or memory */
-	struct timer shortage;	/* runs while there is one */
+	struct timer shortage;	/* of descriptors, memory, permission … */
+	int64_t tell_from;	/* it has been told; another one later */
 };
 
 static void
@@ -36,13 +41,8 @@ watch_doors(struct acceptor *acceptor)
 {
 	size_t i;
 
-	for (i = 0; i < acceptor->count; i++) {
-		if (loop_watch(acceptor->loop, &acceptor->doors[i].watch,
-			       POLLIN) == -1) {
-			acceptor->request.failed(acceptor->request.owner);
-			return;
-		}
-	}
+	for (i = 0; i < acceptor->count; i++)
+		loop_watch(acceptor->loop, &acceptor->doors[i].watch, POLLIN);
 }
 
 static void
@@ -64,32 +64,67 @@ shortage_expired(struct timer *timer)
 		watch_doors(acceptor);
 }
 
-/* A client is no reason to end because it went away, nor is a shortage. */
+/* Lets clients wait in the backlog for a while; tells why, once. */
+static void
+accept_later(struct acceptor *acceptor)
+{
+	if (clock_now() >= acceptor->tell_from)
+		diag_error("accept failed: %s; trying again",
+			   diag_strerror(errno));
+	acceptor->tell_from = clock_after(SHORTAGE_OVER);
+	unwatch_doors(acceptor);
+	loop_timer(acceptor->loop, &acceptor->shortage,
+		   clock_after(SHORTAGE_PAUSE));
+}
+
+/*
+ * Only what a socket says that is no listening one is a reason to end. Who
+ * went away is none; nor is a shortage, or that the system denied one client
+ * (a firewall or a security module: accept(2)), which may go on and be the
+ * same client's.
+ */
 static void
 accept_failed(struct acceptor *acceptor)
 {
 	switch (errno) {
-	case EMFILE: case ENFILE: case ENOBUFS: case ENOMEM:
-		if (!acceptor->told_shortage)
-			diag_error("accept failed: %s; trying again",
-				   diag_strerror(errno));
-		acceptor->told_shortage = true;
-		unwatch_doors(acceptor);
-		loop_timer(acceptor->loop, &acceptor->shortage,
-			   clock_after(SHORTAGE_PAUSE));
+	case EBADF: case EFAULT: case EINVAL: case ENOTSOCK: case ENOSYS:
+		acceptor->request.failed(acceptor->request.owner);
 		break;
 	/* Of one client alone; accept(2): treat them like EAGAIN. */
-	case EAGAIN: case EINTR: case ECONNABORTED: case EPROTO:
-	case ENETDOWN: case ENOPROTOOPT: case EHOSTDOWN: case EHOSTUNREACH:
-	case ENETUNREACH: case EOPNOTSUPP:
+	case EAGAIN: case EINTR: case ECONNABORTED: case ECONNRESET:
+	case EPROTO: case ENETDOWN: case ENOPROTOOPT: case EHOSTDOWN:
+	case EHOSTUNREACH: case ENETUNREACH: case EOPNOTSUPP: case ETIMEDOUT:
 #ifdef ENONET
 	case ENONET:
 #endif
 		break;
 	default:
-		acceptor->request.failed(acceptor->request.owner);
+		accept_later(acceptor);
 		break;
 	}
+}
+
+/*
+ * As accept(2), where the descriptors that serving a client takes can be had
+ * as well: one that is accepted cannot be sent back to the backlog.
+ */
+static int
+accept_with_reserve(const struct acceptor *acceptor, int door,
+		    struct address *peer)
+{
+	int spare[ACCEPTOR_RESERVE], fd = -1, error;
+	size_t count = 0;
+
+	while (count < acceptor->request.reserve &&
+	       (spare[count] = fcntl(door, F_DUPFD_CLOEXEC, 0)) != -1)
+		count++;
+	if (count == acceptor->request.reserve)
+		fd = compat_accept(door, &peer->sa, &peer->length);
+	error = errno;
+	while (count > 0)
+		(void)close(spare[--count]);
+	errno = error;
+	return fd;
 }
 
 static void
@@ -98,14 +133,13 @@ door_ready(struct watch *watch, short events)
 	struct door *door = container_of(watch, struct door, watch);
 	struct acceptor *acceptor = door->acceptor;
 	struct address peer = { .length = sizeof(peer.storage) };
-	int fd = compat_accept(watch->fd, &peer.sa, &peer.length);
+	int fd = accept_with_reserve(acceptor, watch->fd, &peer);
 
 	(void)events;
 	if (fd == -1) {
 		accept_failed(acceptor);
 		return;
 	}
-	acceptor->told_shortage = false;
 	address_unmap(&peer);
 	acceptor->request.accepted(acceptor->request.owner, fd, &peer);
 }
@@ -153,7 +187,7 @@ acceptor_resume(struct acceptor *acceptor)
 	if (!acceptor->paused)
 		return;
 	acceptor->paused = false;
-	if (acceptor->shortage.slot == 0)
+	if (!acceptor->shortage.set)
 		watch_doors(acceptor);
 }
 

@@ -238,9 +238,11 @@ int
 attempt_open(struct attempt *attempt)
 {
 	const struct options *options = attempt->dial->options;
-	int fd = compat_socket(attempt->peer.sa.sa_family, options->type,
-			       options->protocol);
+	int fd;
 
+	dial_drop_spare(attempt->dial);
+	fd = compat_socket(attempt->peer.sa.sa_family, options->type,
+			   options->protocol);
 	if (fd == -1) {
 		const char *hint = protocol_hint(errno,
 		    attempt->peer.sa.sa_family, options->type,
@@ -256,6 +258,7 @@ attempt_open(struct attempt *attempt)
 	    attempt_options(attempt, fd, SOCKOPT_CONNECT) == -1) {
 		unixpath_remove(attempt->dial->request.bound);
 		close(fd);
+		dial_keep_spare(attempt->dial);
 		return -1;
 	}
 	attempt->watch.fd = fd;
@@ -268,6 +271,7 @@ attempt_close(struct attempt *attempt)
 	unixpath_remove(attempt->dial->request.bound);
 	close(attempt->watch.fd);
 	attempt->watch.fd = -1;
+	dial_keep_spare(attempt->dial);
 	return FAILED;
 }
 
@@ -307,11 +311,8 @@ attempt_wait(struct attempt *attempt)
 	struct dial *dial = attempt->dial;
 
 	dial->step.expired = dial_backlog_again;
-	if (loop_timer(dial->loop, &dial->step,
-		       clock_after(dial->backlog_pause)) == -1) {
-		attempt_fail_errno(attempt, "", ENOMEM);
-		return attempt_close(attempt);
-	}
+	loop_timer(dial->loop, &dial->step,
+		   clock_after(dial->backlog_pause));
 	dial->backlog_pause *= 2;
 	if (dial->backlog_pause > BACKLOG_PAUSE_MAX)
 		dial->backlog_pause = BACKLOG_PAUSE_MAX;
@@ -370,10 +371,8 @@ attempt_connect(struct attempt *attempt)
 	if (error == EAGAIN && is_unix)
 		return attempt_wait(attempt);
 	if (error == EINPROGRESS || error == EINTR) {
-		if (loop_watch(attempt->dial->loop, &attempt->watch,
-			       POLLOUT) == 0)
-			return UNDER_WAY;
-		error = errno;
+		loop_watch(attempt->dial->loop, &attempt->watch, POLLOUT);
+		return UNDER_WAY;
 	}
 	if (error == EPROTOTYPE && is_unix)
 		what = "the socket there is of another type: ";

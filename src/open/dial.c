@@ -20,6 +20,7 @@
 #include "open/dialling.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -69,6 +70,21 @@ attempts_end(struct dial *dial)
 	}
 }
 
+void
+dial_keep_spare(struct dial *dial)
+{
+	if (dial->spare == -1)
+		dial->spare = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
+}
+
+void
+dial_drop_spare(struct dial *dial)
+{
+	if (dial->spare != -1)
+		(void)close(dial->spare);
+	dial->spare = -1;
+}
+
 static void
 look_up_end(struct look_up *look_up)
 {
@@ -85,6 +101,7 @@ dial_stop(struct dial *dial)
 	look_up_end(&dial->source);
 	look_up_end(&dial->host);
 	attempts_end(dial);
+	dial_drop_spare(dial);
 	round_forget(&dial->before);
 }
 
@@ -197,15 +214,15 @@ race_under_way(const struct dial *dial)
 	return false;
 }
 
-/* Sets the limit of what now begins; 0, or -1 with errno. */
-static int
+/* Sets the limit of what now begins. */
+static void
 dial_set_limit(struct dial *dial)
 {
 	int64_t limit = clock_after(dial->options->connect_timeout);
 
 	if (limit > dial->give_up)
 		limit = dial->give_up;
-	return loop_timer(dial->loop, &dial->limit, limit);
+	loop_timer(dial->loop, &dial->limit, limit);
 }
 
 /* Whether there is a next port, and time for it; turns to it. */
@@ -213,8 +230,9 @@ static bool
 next_port(struct dial *dial)
 {
 	if (dial->port + 1 >= dial->port_count ||
-	    clock_now() >= dial->give_up || dial_set_limit(dial) == -1)
+	    clock_now() >= dial->give_up)
 		return false;
+	dial_set_limit(dial);
 	dial->port++;
 	dial->next = 0;
 	dial->backlog_pause = BACKLOG_PAUSE;
@@ -256,9 +274,9 @@ race_go_on(struct dial *dial)
 			if (dial->next == dial->attempt_count)
 				return;
 			dial->step.expired = head_start_over;
-			if (loop_timer(dial->loop, &dial->step,
-				       clock_after(HEAD_START)) == 0)
-				return;
+			loop_timer(dial->loop, &dial->step,
+				   clock_after(HEAD_START));
+			return;
 		}
 		if (race_under_way(dial))
 			return;
@@ -393,10 +411,8 @@ look_up_under_way(const struct look_up *look_up)
 static void
 round_begin(struct dial *dial)
 {
-	if (dial_set_limit(dial) == -1)
-		dial_end_broken(dial);
-	else
-		look_up_go_on(dial);
+	dial_set_limit(dial);
+	look_up_go_on(dial);
 }
 
 static void
@@ -467,8 +483,7 @@ round_end(struct dial *dial)
 	if (dial->round_pause > ROUND_PAUSE_MAX)
 		dial->round_pause = ROUND_PAUSE_MAX;
 	dial->step.expired = round_pause_over;
-	if (loop_timer(dial->loop, &dial->step, clock_after(pause)) == -1)
-		dial_end_broken(dial);
+	loop_timer(dial->loop, &dial->step, clock_after(pause));
 }
 
 static void
@@ -647,10 +662,10 @@ dial_start(struct loop *loop, const struct dial_request *request)
 	dial->give_up = dial->retries ? clock_after(options->retry_for) :
 					NEVER;
 	dial->round_pause = ROUND_PAUSE;
-	if (loop_timer(loop, &dial->step, clock_now()) == -1) {
-		free(dial);
-		return NULL;
-	}
+	loop_timer(loop, &dial->step, clock_now());
+	/* Whoever waits for it may have taken the last one but this. */
+	dial->spare = -1;
+	dial_keep_spare(dial);
 	return dial;
 }
 

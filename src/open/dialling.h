@@ -57,6 +57,7 @@ struct dial {
 	struct dial_request request;
 	const struct options *options;
 	struct timer step, limit;
+	int spare;		/* a descriptor kept for a socket; else -1 */
 	uint64_t random;
 
 	struct look_up source, host;
@@ -77,6 +78,10 @@ struct dial {
 /* Notes a failure in the round under way; printf(3). */
 __attribute__((format(printf, 3, 4)))
 void dial_fail(struct dial *dial, enum cause cause, const char *format, ...);
+
+/* Keeps a descriptor for the next socket, if there is one; or gives it up. */
+void dial_keep_spare(struct dial *dial);
+void dial_drop_spare(struct dial *dial);
 
 /* Forgets a round's failures; or tells those that no verbosity has told. */
 void round_forget(struct round *round);

@@ -13,16 +13,21 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/compat.h"
 #include "base/diag.h"
+#include "base/loop.h"
 #include "base/number.h"
 #include "net/family.h"
 #include "open/listen.h"
 
 /* How long the receiver of a notification may be behind: milliseconds. */
 #define NOTIFY_PATIENCE 5000
+
+/* How often to look whether a FIFO can be written to: milliseconds. */
+#define LOOK_PAUSE 20
 
 /*
  * The descriptor that `file` is just another name of, or -1. Opening it anew
@@ -47,9 +52,45 @@ named_descriptor(const char *file)
 	return -1;
 }
 
+/*
+ * Waits for room for PIPE_BUF bytes (pipe(7)), without which write(2) would
+ * wait where no signal is heard. 0, or -1 with ETIMEDOUT: the loop is due.
+ */
+static int
+wait_for_room(int fd, const struct loop *loop)
+{
+	struct pollfd room = { .fd = fd, .events = POLLOUT };
+
+	while (poll(&room, 1, LOOK_PAUSE) == 0) {
+		if (loop_is_due(loop)) {
+			errno = ETIMEDOUT;
+			return -1;
+		}
+	}
+	return 0;
+}
+
+/* Opens what is no regular file; a FIFO may have no reader yet. */
+static int
+open_special(const char *file, bool is_fifo, const struct loop *loop)
+{
+	const struct timespec pause = { .tv_nsec = LOOK_PAUSE * 1000000L };
+	int fd;
+
+	while ((fd = open(file, O_WRONLY | O_NONBLOCK | O_NOCTTY |
+			  O_CLOEXEC)) == -1 && errno == ENXIO && is_fifo) {
+		if (loop_is_due(loop)) {
+			errno = ETIMEDOUT;
+			return -1;
+		}
+		(void)nanosleep(&pause, NULL);
+	}
+	return fd;
+}
+
 /* Writes all of `text` to `fd`, if there is one, and closes it. */
 static int
-write_and_close(int fd, const char *text)
+write_and_close(int fd, const char *text, const struct loop *loop)
 {
 	size_t left = strlen(text);
 	int error = 0;
@@ -57,11 +98,12 @@ write_and_close(int fd, const char *text)
 	if (fd == -1)
 		return -1;
 	while (left > 0 && error == 0) {
-		ssize_t done = write(fd, text, left);
+		ssize_t done = wait_for_room(fd, loop) == -1 ? -1 :
+		    write(fd, text, left < PIPE_BUF ? left : PIPE_BUF);
 		if (done >= 0) {
 			text += done;
 			left -= (size_t)done;
-		} else if (errno != EINTR) {
+		} else if (errno != EINTR && errno != EAGAIN) {
 			error = errno;
 		}
 	}
@@ -75,7 +117,7 @@ write_and_close(int fd, const char *text)
 
 /* Makes `file` anew with `text` in it: nobody can see it half written. */
 static int
-replace_file(const char *file, const char *text)
+replace_file(const char *file, const char *text, const struct loop *loop)
 {
 	const char *slash = strrchr(file, '/');
 	int directory = slash != NULL ? (int)(slash - file) + 1 : 0;
@@ -94,7 +136,7 @@ replace_file(const char *file, const char *text)
 	mode_t mask = umask(0);
 	umask(mask);
 	(void)fchmod(fd, 0666 & ~mask);
-	if (write_and_close(fd, text) == 0 && rename(temporary, file) == 0)
+	if (write_and_close(fd, text, loop) == 0 && rename(temporary, file) == 0)
 		return 0;
 	int error = errno;
 	unlink(temporary);
@@ -103,21 +145,23 @@ replace_file(const char *file, const char *text)
 }
 
 static int
-write_file(const char *file, const char *text)
+write_file(const char *file, const char *text, const struct loop *loop)
 {
 	int fd = named_descriptor(file);
 	struct stat status;
 
 	if (fd != -1)
-		return write_and_close(fcntl(fd, F_DUPFD_CLOEXEC, 0), text);
+		return write_and_close(fcntl(fd, F_DUPFD_CLOEXEC, 0), text,
+				       loop);
 	if (stat(file, &status) == 0 && !S_ISREG(status.st_mode))
-		return write_and_close(open(file, O_WRONLY | O_NOCTTY |
-					    O_CLOEXEC), text);
-	return replace_file(file, text);
+		return write_and_close(open_special(file,
+		    S_ISFIFO(status.st_mode), loop), text, loop);
+	return replace_file(file, text, loop);
 }
 
 enum cause
-ready_write_port_file(const char *file, const struct listening *listening)
+ready_write_port_file(const char *file, const struct listening *listening,
+		      const struct loop *loop)
 {
 	const struct address *address = &listening->sockets[0].address;
 	char host[ADDRESS_TEXT], text[ADDRESS_TEXT + 1];
@@ -128,8 +172,10 @@ ready_write_port_file(const char *file, const struct listening *listening)
 	else
 		snprintf(text, sizeof(text), "%u\n",
 			 (unsigned)address_port(address));
-	if (write_file(file, text) == 0)
+	if (write_file(file, text, loop) == 0)
 		return CAUSE_NONE;
+	if (errno == ETIMEDOUT)
+		return CAUSE_TIMED_OUT;
 	diag_error("write %s failed: %s", file, diag_strerror(errno));
 	return CAUSE_LOCAL;
 }
@@ -177,13 +223,15 @@ ready_lines(const struct listening *listening)
  * free for the next socket: in its place comes one that cannot be written.
  */
 static int
-write_and_retire(int fd, const char *text)
+write_and_retire(int fd, const char *text, const struct loop *loop)
 {
 	int result, null;
 
 	if (fd > STDERR_FILENO)
-		return write_and_close(fd, text);
-	result = write_and_close(fcntl(fd, F_DUPFD_CLOEXEC, 0), text);
+		return write_and_close(fd, text, loop);
+	result = write_and_close(fcntl(fd, F_DUPFD_CLOEXEC, 0), text, loop);
+	if (result == -1 && errno == ETIMEDOUT)
+		return -1;
 	null = compat_open_null(O_RDONLY | O_CLOEXEC);
 	if (null == -1)
 		return -1;
@@ -194,7 +242,8 @@ write_and_retire(int fd, const char *text)
 }
 
 enum cause
-ready_write(int fd, const struct listening *listening)
+ready_write(int fd, const struct listening *listening,
+	    const struct loop *loop)
 {
 	char *text;
 	int result;
@@ -202,7 +251,11 @@ ready_write(int fd, const struct listening *listening)
 	if (fd == -1)
 		return CAUSE_NONE;
 	text = ready_lines(listening);
-	result = text != NULL ? write_and_retire(fd, text) : -1;
+	result = text != NULL ? write_and_retire(fd, text, loop) : -1;
+	if (result == -1 && errno == ETIMEDOUT) {
+		free(text);
+		return CAUSE_TIMED_OUT;
+	}
 	if (result == -1)
 		diag_error("write to --ready-fd %d failed: %s", fd,
 			   diag_strerror(errno));

@@ -8,15 +8,19 @@
 #include "base/outcome.h"
 
 struct listening;
+struct loop;
 
 /*
  * Writes the port (or the Unix path) and a newline to `file`: whole, under
  * another name in its directory, then renamed. What is no regular file (a
  * device, a FIFO, /dev/fd/N) is written to as it stands; a FIFO without a
- * reader is waited for. Tells a failure; returns CAUSE_NONE or CAUSE_LOCAL.
+ * reader is waited for, and so is room, until loop_is_due(). Tells a failure;
+ * returns CAUSE_NONE or CAUSE_LOCAL, or CAUSE_TIMED_OUT without having told
+ * where the loop is due.
  */
 enum cause ready_write_port_file(const char *file,
-				 const struct listening *listening);
+				 const struct listening *listening,
+				 const struct loop *loop);
 
 /*
  * Makes `fd` of --ready-fd (-1: not asked) ours alone: no program that we
@@ -30,10 +34,11 @@ enum cause ready_claim(int fd);
  * Writes to descriptor `fd` (-1: not asked) a line "ADDR PORT" for each
  * address that is listened on (a Unix path alone; both addresses of a socket
  * for both versions of IP), then closes it; one of the standard descriptors
- * becomes one that cannot be written. Tells a failure; returns CAUSE_NONE or
- * CAUSE_LOCAL.
+ * becomes one that cannot be written. Waits for room, and returns, as
+ * ready_write_port_file().
  */
-enum cause ready_write(int fd, const struct listening *listening);
+enum cause ready_write(int fd, const struct listening *listening,
+		       const struct loop *loop);
 
 /*
  * Sends `state` ("READY=1", "STOPPING=1") to the datagram socket that

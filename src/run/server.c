@@ -164,12 +164,32 @@ server_timed_out(struct timer *timer)
 	run_end(server->run, outcome_of(CAUSE_TIMED_OUT));
 }
 
+/* What is opened for a client besides its socket (ACCEPTOR_RESERVE). */
+static size_t
+server_reserve(const struct run *run)
+{
+	const struct options *options = run->options;
+	struct address address;
+
+	if (options->exec != NULL || options->sh_exec != NULL)
+		return 2;	/* a pair, with somebody who looks at it */
+	if (options->reply != NULL)
+		return run->reply_fd == -1 ? 1 : 0;
+	if (options->to_text == NULL)
+		return 0;
+	/* A look-up has a pipe, and files and sockets of the C library's. */
+	return run->to.endpoint.kind == ENDPOINT_HOST &&
+	    address_numeric(run->to.endpoint.host, 0, &address) == -1 ?
+	    ACCEPTOR_RESERVE : 1;
+}
+
 /* Waits for clients. */
 static void
 server_accept(struct server *server)
 {
 	const struct acceptor_request request = {
 		.listening = &server->listening,
+		.reserve = server_reserve(server->run),
 		.accepted = server_accepted, .failed = server_accept_failed,
 		.owner = server,
 	};
@@ -241,9 +261,11 @@ server_tell(const struct server *server)
 
 	if (options->port_file != NULL && server->listening.count > 0)
 		cause = ready_write_port_file(options->port_file,
-					      &server->listening);
+					      &server->listening,
+					      server->run->loop);
 	if (cause == CAUSE_NONE)
-		cause = ready_write(options->ready_fd, &server->listening);
+		cause = ready_write(options->ready_fd, &server->listening,
+				    server->run->loop);
 	if (cause == CAUSE_NONE)
 		ready_notify("READY=1");
 	return cause;
@@ -253,13 +275,18 @@ server_tell(const struct server *server)
 static void
 server_listening(struct server *server)
 {
-	enum cause cause = server_tell(server);
+	enum cause cause;
 
-	/* From here on signals wait for us; opening a FIFO could not end. */
+	/* Who is told may send a signal at once. */
+	if (server_guard(server) == -1) {
+		run_end_failed(server->run, "watching signals");
+		return;
+	}
+	cause = server_tell(server);
+	if (cause == CAUSE_TIMED_OUT)
+		return;		/* what is due now ends the run */
 	if (cause != CAUSE_NONE)
 		run_end(server->run, outcome_of(cause));
-	else if (server_guard(server) == -1)
-		run_end_failed(server->run, "watching signals");
 	else if (server->type == SOCK_STREAM ||
 		 server->type == SOCK_SEQPACKET)
 		server_accept(server);
@@ -422,6 +449,8 @@ server_take_connection(struct server *server)
 		return;
 	}
 	cause = server_tell(server);
+	if (cause == CAUSE_TIMED_OUT)
+		return;		/* what is due now ends the run */
 	if (cause != CAUSE_NONE)
 		run_end(server->run, outcome_of(cause));
 	else

@@ -78,6 +78,20 @@ run_prepare(struct run *run)
 	return cause == CAUSE_NONE;
 }
 
+/*
+ * The kernel does not end the first process of a container by a signal that
+ * it has no handler for (pid_namespaces(7)). Returns false where watching
+ * them failed, which has ended the run.
+ */
+static bool
+run_mind_signals(struct run *run)
+{
+	if (getpid() != 1 || run_guard(run, NULL, NULL, NULL) == 0)
+		return true;
+	run_end_failed(run, "watching signals");
+	return false;
+}
+
 static void
 run_loop(struct run *run)
 {
@@ -129,7 +143,7 @@ start(const struct options *options)
 		return outcome_of(CAUSE_LOCAL);
 	}
 	loop_timer(run.loop, &run.max_time, clock_after(options->max_time));
-	if (run_prepare(&run))
+	if (run_mind_signals(&run) && run_prepare(&run))
 		run_sides(&run);
 	local_free(run.local);
 	crowd_free(run.crowd);

@@ -127,7 +127,7 @@ peer_name(const struct exchange *exchange, char *text)
 static void
 exchange_moved(struct exchange *exchange)
 {
-	if (exchange->idle.slot != 0)
+	if (exchange->idle.set)
 		exchange->last_moved = clock_now();
 }
 
@@ -136,7 +136,7 @@ exchange_quit_after(struct exchange *exchange, int64_t time)
 {
 	int64_t when = clock_after(time);
 
-	if (exchange->quit.slot == 0 || when < exchange->quit.when)
+	if (!exchange->quit.set || when < exchange->quit.when)
 		loop_timer(exchange->loop, &exchange->quit, when);
 }
 
@@ -698,7 +698,7 @@ watch_or_not(struct exchange *exchange, struct watch *watch, bool wanted,
 	     short events)
 {
 	if (wanted)
-		(void)loop_watch(exchange->loop, watch, events);
+		loop_watch(exchange->loop, watch, events);
 	else
 		loop_unwatch(exchange->loop, watch);
 }

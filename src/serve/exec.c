@@ -103,7 +103,7 @@ child_ended(struct child *child, int status)
 	if (exec->relay != NULL || !run->options->no_shutdown)
 		(void)shutdown(exec->fd, SHUT_WR);
 	if (exec->relay != NULL) {
-		(void)loop_watch(run->loop, &exec->unread, POLLIN);
+		loop_watch(run->loop, &exec->unread, POLLIN);
 		return;
 	}
 	exec->linger.grace = exec_grace(exec);

@@ -127,7 +127,7 @@ wait_for_rest(struct ferry *ferry, int64_t asked, bool other_ends)
 		    options->idle_quiet : REPLY_WINDOW;
 		time = ferry->window;
 	}
-	if (time != NEVER && ferry->quit.slot == 0)
+	if (time != NEVER && !ferry->quit.set)
 		loop_timer(loop_of(ferry), &ferry->quit, clock_after(time));
 }
 
@@ -336,13 +336,12 @@ ferry_watch(struct ferry *ferry)
 		events |= POLLOUT;
 	if (events == 0 && !hang_up)
 		loop_unwatch(loop_of(ferry), &ferry->watch);
-	else if (loop_watch(loop_of(ferry), &ferry->watch, events) == -1)
-		(void)loop_timer(loop_of(ferry), &ferry->retry,
-				 clock_after(RETRY_PAUSE));
+	else
+		loop_watch(loop_of(ferry), &ferry->watch, events);
 	if ((ferry->up.state == WAY_PAUSE || ferry->down.state == WAY_PAUSE) &&
-	    ferry->retry.slot == 0)
-		(void)loop_timer(loop_of(ferry), &ferry->retry,
-				 clock_after(RETRY_PAUSE));
+	    !ferry->retry.set)
+		loop_timer(loop_of(ferry), &ferry->retry,
+			   clock_after(RETRY_PAUSE));
 }
 
 /* Sees what the last events have led to. */
@@ -479,7 +478,8 @@ start_program(struct ferry *ferry)
 		return -1;
 	ferry->watch.fd = ferry->backend.fd;
 	ferry->up.socket = ferry->backend.socket;
-	return loop_watch(loop_of(ferry), &ferry->watch, POLLIN);
+	loop_watch(loop_of(ferry), &ferry->watch, POLLIN);
+	return 0;
 }
 
 static void

@@ -187,7 +187,7 @@ flow_moves(struct flow *flow)
 	if (flows->idle_limit == NEVER)
 		return;
 	flow->moved = clock_now();
-	if (flows->idle.slot == 0 && !flows->over)
+	if (!flows->idle.set && !flows->over)
 		loop_timer(loop_of(flows), &flows->idle,
 			   flow->moved + flows->idle_limit);
 }
@@ -313,14 +313,10 @@ front_watch(struct flows *flows)
 		events = ferry_wants(&flows->moving.oldest->ferry);
 	else if (flows->roomless != NULL)
 		events |= POLLOUT;
-	if (events == -1) {
+	if (events == -1)
 		loop_unwatch(loop_of(flows), &flows->watch);
-	} else if (loop_watch(loop_of(flows), &flows->watch,
-			      (short)events) == -1) {
-		diag_error("waiting for messages failed: %s",
-			   diag_strerror(errno));
-		flows_end(flows, outcome_of(CAUSE_LOCAL));
-	}
+	else
+		loop_watch(loop_of(flows), &flows->watch, (short)events);
 }
 
 static void
@@ -661,7 +657,8 @@ flows_open(struct flows *flows)
 		return open_alone(flows);
 	if (peertable_open(&flows->table) == -1)
 		return -1;
-	return loop_watch(loop_of(flows), &flows->watch, POLLIN);
+	loop_watch(loop_of(flows), &flows->watch, POLLIN);
+	return 0;
 }
 
 struct local *

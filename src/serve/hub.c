@@ -186,11 +186,11 @@ hub_watch_output(struct hub *hub)
 	if (hub->output_closed)
 		return;
 	if (hub->writing)
-		(void)loop_watch(hub->run->loop, &hub->output_watch, POLLOUT);
+		loop_watch(hub->run->loop, &hub->output_watch, POLLOUT);
 	else if (hub->standard && !hub->options->send_only &&
 		 (kind == CHANNEL_PIPE || kind == CHANNEL_SOCKET))
 		/* To hear that its reader has gone. */
-		(void)loop_watch(hub->run->loop, &hub->output_watch, 0);
+		loop_watch(hub->run->loop, &hub->output_watch, 0);
 	else
 		loop_unwatch(hub->run->loop, &hub->output_watch);
 }
@@ -534,7 +534,7 @@ hub_watch_input(struct hub *hub)
 	} else if (input_holds(&hub->input)) {
 		hub_resume(hub);
 	} else {
-		(void)loop_watch(loop, &hub->input_watch, POLLIN);
+		loop_watch(loop, &hub->input_watch, POLLIN);
 	}
 }
 

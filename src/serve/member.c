@@ -240,8 +240,8 @@ member_watch(struct member *member)
 	/* With no events, a hang-up is reported all the same: once. */
 	if (events == 0 && member->hung_up)
 		loop_unwatch(loop, &member->watch);
-	else if (loop_watch(loop, &member->watch, events) == -1)
-		run_end_failed(member->local.run, "watching a client");
+	else
+		loop_watch(loop, &member->watch, events);
 }
 
 void
@@ -578,8 +578,7 @@ void
 member_finish(struct member *member)
 {
 	/* From the loop: the owner may free us, and may be our own caller. */
-	if (loop_timer(member->local.run->loop, &member->finish, 0) == -1)
-		run_end_failed(member->local.run, "ending a connection");
+	loop_timer(member->local.run->loop, &member->finish, 0);
 }
 
 static struct outcome

@@ -153,7 +153,7 @@ relay_quit_after(struct relay *relay, const struct side *ended)
 	int64_t time = ended == &relay->sides[REMOTE] ?
 	    relay->options->peer_quit : relay->quit_after;
 
-	if (time < NEVER - 1 && relay->quit.slot == 0)
+	if (time < NEVER - 1 && !relay->quit.set)
 		loop_timer(relay->loop, &relay->quit, clock_after(time));
 }
 
@@ -211,7 +211,7 @@ side_watch(struct side *side)
 		events |= POLLOUT;
 	/* With no events a hang-up is reported all the same: once. */
 	if (events != 0 || !side->hung_up)
-		(void)loop_watch(loop, &side->watch, events);
+		loop_watch(loop, &side->watch, events);
 	else
 		loop_unwatch(loop, &side->watch);
 }
@@ -407,7 +407,8 @@ side_open(struct side *side, struct relay *relay, const struct relay_end *end,
 		return -1;
 	side->lane.store.filter.crlf = crlf;
 	side->lane.state = LANE_INPUT;
-	return loop_watch(relay->loop, &side->watch, POLLIN);
+	loop_watch(relay->loop, &side->watch, POLLIN);
+	return 0;
 }
 
 /* -w or --idle-timeout, the shorter of them. */

@@ -220,7 +220,7 @@ reply_run(struct reply *reply)
 		reply_linger(reply);
 		return;
 	}
-	(void)loop_watch(loop, &reply->watch, (short)(events | POLLOUT));
+	loop_watch(loop, &reply->watch, (short)(events | POLLOUT));
 }
 
 static void

@@ -254,8 +254,7 @@ session_over(struct session *session)
 	loop_unwatch(session->loop, &session->output_watch);
 	loop_unwatch(session->loop, &session->socket_watch);
 	/* From the loop: the caller may free us, and may be our own caller. */
-	if (loop_timer(session->loop, &session->finish, 0) == -1)
-		session->ended(session->owner, session->outcome);
+	loop_timer(session->loop, &session->finish, 0);
 }
 
 /* Bytes that came and were not written, the kernel's included. */
@@ -345,7 +344,7 @@ session_quit_after(struct session *session, int64_t time)
 {
 	int64_t when = clock_after(time);
 
-	if (session->quit.slot == 0 || when < session->quit.when)
+	if (!session->quit.set || when < session->quit.when)
 		loop_timer(session->loop, &session->quit, when);
 }
 
@@ -483,7 +482,7 @@ session_settle_up(struct session *session)
 			session_quit(session, false);
 		break;
 	case LANE_PAUSE:
-		if (session->pause.slot == 0)
+		if (!session->pause.set)
 			loop_timer(session->loop, &session->pause,
 				   clock_after(options->line_interval));
 		break;
@@ -521,8 +520,8 @@ static void
 watch_input(struct session *session)
 {
 	if (session->up.state == LANE_INPUT && input_readable(session))
-		(void)loop_watch(session->loop, &session->input_watch,
-				 POLLIN);
+		loop_watch(session->loop, &session->input_watch,
+			   POLLIN);
 	else
 		loop_unwatch(session->loop, &session->input_watch);
 }
@@ -535,12 +534,12 @@ watch_output(struct session *session)
 	if (session->output_closed)
 		return;
 	if (session->down.state == LANE_ROOM)
-		(void)loop_watch(session->loop, &session->output_watch,
-				 POLLOUT);
+		loop_watch(session->loop, &session->output_watch,
+			   POLLOUT);
 	else if ((kind == CHANNEL_PIPE || kind == CHANNEL_SOCKET) &&
 		 !session->down.discard)
 		/* To hear that its reader has gone. */
-		(void)loop_watch(session->loop, &session->output_watch, 0);
+		loop_watch(session->loop, &session->output_watch, 0);
 	else
 		loop_unwatch(session->loop, &session->output_watch);
 }
@@ -570,8 +569,8 @@ watch_socket(struct session *session)
 		events |= POLLOUT;
 	/* With no events, a hang-up is reported all the same: once. */
 	if (events != 0 || !session->hung_up)
-		(void)loop_watch(session->loop, &session->socket_watch,
-				 events);
+		loop_watch(session->loop, &session->socket_watch,
+			   events);
 	else
 		loop_unwatch(session->loop, &session->socket_watch);
 }
