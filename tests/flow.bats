@@ -877,6 +877,16 @@ put(s.recv(MOST))'
 	expect_status 0
 }
 
+@test "-u -w ends a client of a program that nobody speaks to" {
+	python p '
+s = bound()
+ready(s)
+s.recv(MOST)'
+	try sc -u -w 0.3 -e cat 127.0.0.1 "$port"
+	expect_status 0
+	stop p
+}
+
 ### seqpacket
 
 # A server at the path in the first argument, which does what follows.
@@ -1136,6 +1146,18 @@ holder='
 c.settimeout(None)
 c.recv(MOST)
 c.recv(MOST)'
+
+@test "seqpacket: --idle-timeout ends one client's program, not the listener" {
+	listen_sockcat s -U -k --seqpacket --idle-timeout 300ms -e cat path
+	start_open c sc -U --seqpacket path
+	finish c
+	expect_status 0
+	start_open d sc -U --seqpacket path
+	finish d
+	expect_status 0
+	stop s
+	expect_status 143
+}
 
 @test "seqpacket: --idle-timeout ends a relay with status 5, -w with 0" {
 	python p "$server$holder" behind
