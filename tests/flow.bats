@@ -864,7 +864,7 @@ s.connect(("127.0.0.1", int(open("port").read())))
 s.send(b"from the second")
 put(s.recv(MOST))'
 	second=$port
-	start s sc -u -w 2 --to "127.0.0.1:$second" 127.0.0.1 "$first"
+	start s sc -u --to "127.0.0.1:$second" 127.0.0.1 "$first"
 	wait_until talks_to s "$second"
 	# Nobody has spoken yet: one of them has to begin.
 	port_to s "$second" >port.new
@@ -873,8 +873,8 @@ put(s.recv(MOST))'
 	expect_text out $'b\'from the second\'\n'
 	finish q
 	expect_text out $'b\'from the first\'\n'
-	finish s
-	expect_status 0
+	stop s
+	expect_status 143
 }
 
 @test "-u -w ends a client of a program that nobody speaks to" {
