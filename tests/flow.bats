@@ -877,6 +877,27 @@ put(s.recv(MOST))'
 	expect_status 143
 }
 
+@test "a datagram that was queued before we started is of the same client" {
+	try "$PYTHON" -c '
+import os, socket, subprocess, sys
+a = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+a.bind(("127.0.0.1", 0))
+b = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+b.connect(a.getsockname())
+b.settimeout(20)
+b.send(b"one")
+p = subprocess.Popen([sys.argv[1], "-luk", "-v", "-e", "cat",
+    "fd:%d" % a.fileno()], pass_fds=[a.fileno()])
+print(b.recv(99))
+b.send(b"two")
+print(b.recv(99))
+p.terminate()
+p.wait()' "$SOCKCAT"
+	expect_status 0
+	expect_text out $'b\'one\'\nb\'two\'\n'
+	[ "$(grep -c 'Connection received' err)" = 1 ]
+}
+
 @test "-u -w ends a client of a program that nobody speaks to" {
 	python p '
 s = bound()

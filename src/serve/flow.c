@@ -451,12 +451,34 @@ flow_succeed(struct flow *flow)
 		hand_over(flow, next);
 }
 
+/*
+ * What was queued before the socket told our addresses came to one that is
+ * not known. It is learnt from the client's next message.
+ */
+static struct peer_entry *
+find_learning(struct flows *flows, const struct correspondent *client)
+{
+	struct peer_entry *entry = peertable_find(&flows->table, client);
+	struct correspondent unknown = *client;
+
+	if (entry != NULL || client->local.length == 0)
+		return entry;
+	unknown.local = (struct address){ .length = 0 };
+	entry = peertable_find(&flows->table, &unknown);
+	if (entry == NULL)
+		return NULL;
+	peertable_remove(&flows->table, entry);
+	container_of(entry, struct flow, entry)->ferry.client = *client;
+	peertable_add(&flows->table, entry);
+	return entry;
+}
+
 /* Gives messages to their client's flow. */
 static void
 flows_take(struct flows *flows, const struct correspondent *client,
 	   const struct message *messages, size_t count)
 {
-	struct peer_entry *entry = peertable_find(&flows->table, client);
+	struct peer_entry *entry = find_learning(flows, client);
 	struct flow *flow = NULL, *next;
 	size_t taken = 0;
 
