@@ -864,7 +864,7 @@ s.connect(("127.0.0.1", int(open("port").read())))
 s.send(b"from the second")
 put(s.recv(MOST))'
 	second=$port
-	start s sc -u -w 2 --to "127.0.0.1:$second" 127.0.0.1 "$first"
+	start s sc -u --to "127.0.0.1:$second" 127.0.0.1 "$first"
 	wait_until talks_to s "$second"
 	# Nobody has spoken yet: one of them has to begin.
 	port_to s "$second" >port.new
@@ -873,8 +873,39 @@ put(s.recv(MOST))'
 	expect_text out $'b\'from the second\'\n'
 	finish q
 	expect_text out $'b\'from the first\'\n'
-	finish s
+	stop s
+	expect_status 143
+}
+
+@test "a datagram that was queued before we started is of the same client" {
+	try "$PYTHON" -c '
+import os, socket, subprocess, sys
+a = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+a.bind(("127.0.0.1", 0))
+b = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+b.connect(a.getsockname())
+b.settimeout(20)
+b.send(b"one")
+p = subprocess.Popen([sys.argv[1], "-luk", "-v", "-e", "cat",
+    "fd:%d" % a.fileno()], pass_fds=[a.fileno()])
+print(b.recv(99))
+b.send(b"two")
+print(b.recv(99))
+p.terminate()
+p.wait()' "$SOCKCAT"
 	expect_status 0
+	expect_text out $'b\'one\'\nb\'two\'\n'
+	[ "$(grep -c 'Connection received' err)" = 1 ]
+}
+
+@test "-u -w ends a client of a program that nobody speaks to" {
+	python p '
+s = bound()
+ready(s)
+s.recv(MOST)'
+	try sc -u -w 0.3 -e cat 127.0.0.1 "$port"
+	expect_status 0
+	stop p
 }
 
 ### seqpacket
@@ -1136,6 +1167,18 @@ holder='
 c.settimeout(None)
 c.recv(MOST)
 c.recv(MOST)'
+
+@test "seqpacket: --idle-timeout ends one client's program, not the listener" {
+	listen_sockcat s -U -k --seqpacket --idle-timeout 300ms -e cat path
+	start_open c sc -U --seqpacket path
+	finish c
+	expect_status 0
+	start_open d sc -U --seqpacket path
+	finish d
+	expect_status 0
+	stop s
+	expect_status 143
+}
 
 @test "seqpacket: --idle-timeout ends a relay with status 5, -w with 0" {
 	python p "$server$holder" behind

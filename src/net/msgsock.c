@@ -802,6 +802,9 @@ take_local_inet(const struct cmsghdr *control, struct correspondent *from)
 
 	/* Not the packet's destination, which may be a group or broadcast. */
 	memcpy(&info, CMSG_DATA(control), sizeof(info));
+	/* Queued before we asked: the kernel did not note it. */
+	if (info.ipi_spec_dst.s_addr == htonl(INADDR_ANY))
+		return;
 	address_any(AF_INET, 0, &from->local);
 	from->local.in.sin_addr = info.ipi_spec_dst;
 	from->interface = (unsigned)info.ipi_ifindex;

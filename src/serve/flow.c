@@ -151,6 +151,14 @@ order_remove(struct flow *flow)
 	flow->order = NULL;
 }
 
+/* The flow of who has but one. An idle one is finishing, and is still it. */
+static struct flow *
+only_flow(const struct flows *flows)
+{
+	return flows->moving.oldest != NULL ? flows->moving.oldest :
+	    flows->finishing.oldest;
+}
+
 static void
 roomless_remove(struct flow *flow)
 {
@@ -310,7 +318,7 @@ front_watch(struct flows *flows)
 	if (flows->over)
 		return;
 	if (flows->front.alone)
-		events = ferry_wants(&flows->moving.oldest->ferry);
+		events = ferry_wants(&only_flow(flows)->ferry);
 	else if (flows->roomless != NULL)
 		events |= POLLOUT;
 	if (events == -1)
@@ -440,12 +448,34 @@ flow_succeed(struct flow *flow)
 		hand_over(flow, next);
 }
 
+/*
+ * What was queued before the socket told our addresses came to one that is
+ * not known. It is learnt from the client's next message.
+ */
+static struct peer_entry *
+find_learning(struct flows *flows, const struct correspondent *client)
+{
+	struct peer_entry *entry = peertable_find(&flows->table, client);
+	struct correspondent unknown = *client;
+
+	if (entry != NULL || client->local.length == 0)
+		return entry;
+	unknown.local = (struct address){ .length = 0 };
+	entry = peertable_find(&flows->table, &unknown);
+	if (entry == NULL)
+		return NULL;
+	peertable_remove(&flows->table, entry);
+	container_of(entry, struct flow, entry)->ferry.client = *client;
+	peertable_add(&flows->table, entry);
+	return entry;
+}
+
 /* Gives messages to their client's flow. */
 static void
 flows_take(struct flows *flows, const struct correspondent *client,
 	   const struct message *messages, size_t count)
 {
-	struct peer_entry *entry = peertable_find(&flows->table, client);
+	struct peer_entry *entry = find_learning(flows, client);
 	struct flow *flow = NULL, *next;
 	size_t taken = 0;
 
@@ -492,7 +522,7 @@ flows_deliver(struct flows *flows, const struct received *received,
 		for (i = 0; i < run; i++)
 			batch[i] = received[done + i].message;
 		if (flows->front.alone)
-			(void)ferry_take(&flows->moving.oldest->ferry, batch,
+			(void)ferry_take(&only_flow(flows)->ferry, batch,
 					 run);
 		else
 			flows_take(flows, received[done].from, batch, run);
@@ -514,7 +544,7 @@ front_failed(struct flows *flows, int error)
 	}
 	/* Of many peers one is no reason to end. */
 	return !flows->front.alone ||
-	    ferry_client_failed(&flows->moving.oldest->ferry, error);
+	    ferry_client_failed(&only_flow(flows)->ferry, error);
 }
 
 /* Moves a batch; returns whether there may be another. */
@@ -531,7 +561,7 @@ front_receive(struct flows *flows)
 	case MSGSOCK_FAIL:
 		return front_failed(flows, errno);
 	case MSGSOCK_END:
-		ferry_client_ended(&flows->moving.oldest->ferry);
+		ferry_client_ended(&only_flow(flows)->ferry);
 		return false;
 	case MSGSOCK_AGAIN:
 	case MSGSOCK_BEHIND:
@@ -548,7 +578,7 @@ front_reads(const struct flows *flows)
 	if (flows->over)
 		return false;
 	if (flows->front.alone)
-		wants = ferry_wants(&flows->moving.oldest->ferry);
+		wants = ferry_wants(&only_flow(flows)->ferry);
 	return wants != -1 && (wants & POLLIN) != 0;
 }
 
@@ -578,8 +608,8 @@ front_ready(struct watch *watch, short events)
 	/* Nothing was wanted: it is the hang-up of who has ended. */
 	if (turn == 0 && (events & (POLLHUP | POLLERR)) != 0 &&
 	    flows->front.ends && !flows->over &&
-	    ferry_wants(&flows->moving.oldest->ferry) == 0)
-		ferry_client_gone(&flows->moving.oldest->ferry);
+	    ferry_wants(&only_flow(flows)->ferry) == 0)
+		ferry_client_gone(&only_flow(flows)->ferry);
 }
 
 /*
@@ -590,8 +620,8 @@ static struct outcome
 flows_expire(struct local *local, const char *limit)
 {
 	struct flows *flows = container_of(local, struct flows, local);
-	size_t held = flows->one && flows->moving.oldest != NULL ?
-	    ferry_held(&flows->moving.oldest->ferry) : 0;
+	size_t held = flows->one && only_flow(flows) != NULL ?
+	    ferry_held(&only_flow(flows)->ferry) : 0;
 
 	if (held > 0)
 		diag_error("%s: %zu messages not sent", limit, held);
