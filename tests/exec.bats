@@ -776,3 +776,25 @@ time.sleep(600)'" 127.0.0.1 0
 		rm c.in
 	done
 }
+
+@test "a program that cannot be started any more resets its client" {
+	need python3
+	local options
+	printf '#!/bin/cat\n' >prog
+	for options in '' '--idle-timeout 60'; do
+		chmod 755 prog
+		# shellcheck disable=SC2086
+		listen_sockcat s -k $options -e ./prog 127.0.0.1 0
+		chmod 644 prog
+		try "$PYTHON" -c 'import socket, sys
+try: print("end", socket.create_connection(("127.0.0.1",
+                                    int(sys.argv[1]))).recv(10))
+except ConnectionResetError: print("reset")' "$port"
+		expect_text out $'reset\n'
+		chmod 755 prog
+		try sc 127.0.0.1 "$port" < <(:)
+		expect_status 0
+		expect_text out $'#!/bin/cat\n'
+		stop s
+	done
+}

@@ -414,3 +414,37 @@ os.execv(sys.argv[2], sys.argv[2:])' "$@"
 	try sc -l -k --to fd:7 127.0.0.1 0
 	expect_error 2 'one connection'
 }
+
+@test "what --peer-quit cuts off is told, and is no clean end" {
+	need python3
+	# A back-end that sends without end, a client that takes nothing.
+	serve b "$PYTHON" -c '
+import socket
+listener = socket.create_server(("127.0.0.1", 0))
+peer = listener.accept()[0]
+try:
+    while True: peer.sendall(bytes(65536))
+except OSError: pass'
+	listen_sockcat r --peer-quit=1 --to "127.0.0.1:$port" 127.0.0.1 0
+	puppet_connects "$port"
+	order end
+	finish r
+	expect_status 5
+	expect_match r.err 'time to quit: not all that .* has reached'
+	# The reset makes `read` fail: it does not come back as done.
+	say p read
+	finish p
+	[ "$status" -ne 0 ]
+	expect_match err 'ConnectionResetError'
+}
+
+@test "--no-shutdown is of the remote side: a back-end hears the client's end" {
+	need python3
+	serve b peer listen reply bye
+	listen_sockcat r --no-shutdown --to "127.0.0.1:$port" 127.0.0.1 0
+	try sc 127.0.0.1 "$port" < <(echo hello)
+	expect_status 0
+	expect_text out bye
+	finish b
+	expect_text out $'hello\n'
+}

@@ -242,3 +242,28 @@ while data := c.recv(65536):
 	try sc -l --reply file -d 0
 	expect_error 2 'excludes'
 }
+
+@test "an answer that is cut off ends with a reset" {
+	need python3
+	head -c 20000000 /dev/zero >page
+	listen_sockcat s --reply page --idle-timeout 1 127.0.0.1 0
+	puppet_connects "$port"
+	finish s
+	expect_status 5
+	say p read
+	finish p
+	[ "$status" -ne 0 ]
+	expect_match err 'ConnectionResetError'
+}
+
+@test "-w ends quietly once the client has everything" {
+	need python3
+	echo hello >file
+	listen_sockcat s -w 100ms --reply file 127.0.0.1 0
+	puppet_connects "$port"
+	finish s
+	expect_status 0
+	[ ! -s err ]
+	order read
+	expect_text p.out $'hello\n'
+}

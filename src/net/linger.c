@@ -39,6 +39,14 @@ linger_expired(struct timer *timer)
 }
 
 void
+linger_reset(int fd)
+{
+	const struct linger at_once = { .l_onoff = 1, .l_linger = 0 };
+
+	(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+}
+
+void
 linger_open(struct lingering *linger, struct loop *loop, int fd, int family)
 {
 	linger->loop = loop;

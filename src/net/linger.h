@@ -49,6 +49,13 @@ struct lingering {
 	struct timer timer;
 };
 
+/*
+ * Has the next close(2) of `fd` reset the connection, and throw away what it
+ * has not sent (SO_LINGER in socket(7)): so that what was cut off does not
+ * look whole to the peer.
+ */
+void linger_reset(int fd);
+
 /* Prepares for socket `fd` of `family` (AF_*); nothing happens yet. */
 void linger_open(struct lingering *linger, struct loop *loop, int fd,
 		 int family);

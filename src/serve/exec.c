@@ -201,6 +201,8 @@ exec_failed(struct exec *exec)
 	diag_error("run %s failed: %s", run->program.argv[0],
 		   diag_strerror(errno));
 	exec->outcome = outcome_of(cause_of_errno(errno));
+	if (exec->lingers && exec->fd != -1)
+		linger_reset(exec->fd);	/* it was not an empty answer */
 	loop_timer(run->loop, &exec->finish, 0);
 }
 
@@ -263,6 +265,7 @@ exec_start_relayed(struct exec *exec, const struct connection *connection)
 		return exec->relay != NULL ? 0 : -1;
 	}
 	error = errno;
+	linger_reset(connection->fd);
 	(void)close(connection->fd);
 	if (request.local.fd != -1)
 		(void)close(request.local.fd);

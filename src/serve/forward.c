@@ -13,6 +13,7 @@
 #include "base/compat.h"
 #include "base/diag.h"
 #include "net/connection.h"
+#include "net/linger.h"
 #include "net/handed.h"
 #include "open/dial.h"
 #include "serve/relay.h"
@@ -65,15 +66,12 @@ forward_relayed(void *owner, struct outcome outcome)
 
 /*
  * There is no back-end: the connection is reset, so that the client cannot
- * take it for an answer that is empty (SO_LINGER in socket(7)).
+ * take it for an answer that is empty.
  */
 static void
 forward_refuse(struct forward *forward, enum cause cause)
 {
-	const struct linger at_once = { .l_onoff = 1, .l_linger = 0 };
-
-	(void)setsockopt(forward->fd, SOL_SOCKET, SO_LINGER, &at_once,
-			 sizeof(at_once));
+	linger_reset(forward->fd);
 	forward->local.ended(forward->local.owner, outcome_of(cause));
 }
 

@@ -333,13 +333,10 @@ member_over(struct member *member)
 void
 member_abandon(struct member *member)
 {
-	static const struct linger reset = { .l_onoff = 1 };
-
 	if (member->phase == MEMBER_OVER)
 		return;
 	/* No orderly end: what is missing would not be missed. */
-	(void)setsockopt(member->channel.fd, SOL_SOCKET, SO_LINGER, &reset,
-			 sizeof(reset));
+	linger_reset(member->channel.fd);
 	member_over(member);
 }
 

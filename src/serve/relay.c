@@ -41,7 +41,7 @@ struct side {
 	bool deaf;		/* it takes nothing more */
 	bool hung_up;		/* and says nothing more */
 	bool told;		/* that it broke */
-	bool resets;		/* the other one did: no end, but a reset */
+	bool resets;		/* the other one did, or not all came: no end */
 	bool lingering;
 };
 
@@ -113,7 +113,9 @@ side_half_close(struct side *side)
 	if (side->half_closed)
 		return;
 	side->half_closed = true;
-	if (!options->no_shutdown || side->relay->over)
+	/* --no-shutdown is meant for the remote side alone. */
+	if (!options->no_shutdown || side == side->relay->sides + LOCAL ||
+	    side->relay->over)
 		(void)shutdown(side->channel.fd, SHUT_WR);
 }
 
@@ -329,10 +331,33 @@ relay_cut(struct relay *relay)
 	relay_step(relay);
 }
 
+/*
+ * What has come and does not go on to the remote side any more is told, and is
+ * no clean end. A local side need not take everything: programs often do not.
+ */
+static void
+relay_tell_cut(struct relay *relay)
+{
+	struct side *remote = &relay->sides[REMOTE];
+	struct side *local = &relay->sides[LOCAL];
+
+	if (lane_over(&local->lane) || remote->told ||
+	    (local->lane.state != LANE_ROOM &&
+	     store_held(&local->lane.store) == 0))
+		return;
+	diag_error("time to quit: not all that %s sent has reached %s",
+		   local->name, remote->name);
+	remote->told = remote->resets = true;
+	relay_fail(relay, CAUSE_TIMED_OUT);
+}
+
 static void
 quit_expired(struct timer *timer)
 {
-	relay_cut(container_of(timer, struct relay, quit));
+	struct relay *relay = container_of(timer, struct relay, quit);
+
+	relay_tell_cut(relay);
+	relay_cut(relay);
 }
 
 /* Tells what does not arrive any more; returns whether there is any. */
@@ -472,15 +497,12 @@ relay_expire(struct relay *relay, const char *limit)
 	return relay->outcome;
 }
 
-/* Closes it: with a reset where that is due (SO_LINGER in socket(7)). */
+/* Closes it: with a reset where that is due. */
 static void
 side_close(struct side *side)
 {
-	const struct linger at_once = { .l_onoff = 1, .l_linger = 0 };
-
 	if (side->resets)
-		(void)setsockopt(side->channel.fd, SOL_SOCKET, SO_LINGER,
-				 &at_once, sizeof(at_once));
+		linger_reset(side->channel.fd);
 	(void)close(side->channel.fd);
 }
 

@@ -39,6 +39,7 @@ struct reply {
 	struct lane lane;
 	struct lingering linger;
 	bool deaf;		/* the client sends nothing more */
+	bool complete;		/* all of it is on its way, and its end */
 	struct outcome outcome;
 	struct address peer;
 	struct timer idle;
@@ -197,12 +198,15 @@ reply_linger(struct reply *reply)
 	if (reply->lane.state == LANE_SOURCE_FAILED)
 		reply_fail(reply, "reading the answer failed for",
 			   reply->lane.error);
-	if (reply->lane.state == LANE_DRAIN_FAILED) {
+	if (reply->lane.state == LANE_DRAIN_FAILED)
 		reply_fail(reply, "the answer did not reach",
 			   reply->lane.error);
+	/* Half of an answer is not to be taken for the whole. */
+	if (reply->outcome.status != 0) {
 		reply_over(reply);
 		return;
 	}
+	reply->complete = true;
 	(void)shutdown(reply->socket.fd, SHUT_WR);
 	reply->linger.grace = reply->local.run->options->quit_after <
 	    REPLY_GRACE ? reply->local.run->options->quit_after : REPLY_GRACE;
@@ -252,6 +256,10 @@ idle_expired(struct timer *timer)
 			   clock_after(reply->idle_limit));
 		return;
 	}
+	if (reply->complete && linger_unacknowledged(&reply->linger) == 0) {
+		reply_over(reply);	/* it only has not ended its side */
+		return;
+	}
 	diag_error("%s takes nothing for the %s", reply_name(reply, name),
 		   reply->idle_limit == options->idle_quiet ? "idle time (-w)" :
 		   "--idle-timeout");
@@ -291,6 +299,8 @@ reply_free(struct local *local)
 	store_close(&reply->lane.store);
 	if (reply->file.fd != -1 && reply->file.fd != local->run->reply_fd)
 		(void)close(reply->file.fd);
+	if (!reply->complete)
+		linger_reset(reply->socket.fd);
 	(void)close(reply->socket.fd);
 	free(reply);
 }
