@@ -609,3 +609,14 @@ s.bind("packets"); s.listen(); s.accept()'
 	expect_error 1 '\./packets.*of another type'
 	stop p
 }
+
+@test "a connection to oneself is no connection" {
+	make_netns
+	# The only source port there is.
+	in_netns sh -c 'echo 50000 50000 \
+		>/proc/sys/net/ipv4/ip_local_port_range'
+	try in_netns sc 127.0.0.1 50000 </dev/null
+	expect_error 4 'connect to 127.0.0.1 port 50000 .*refused'
+	try in_netns sc --retry-for 300ms 127.0.0.1 50000 </dev/null
+	expect_error 4 'refused'
+}

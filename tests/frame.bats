@@ -291,3 +291,20 @@ s.send(b"two")' "$$"
 	try sc -u --ip-header 127.0.0.1 9
 	expect_error 2 'raw'
 }
+
+@test "input in which no message ends keeps nobody waiting" {
+	need python3
+	serve d "$PYTHON" -c 'import socket, time
+stream = socket.create_server(("127.0.0.1", 0))
+s = socket.socket(type=socket.SOCK_DGRAM)
+s.bind(stream.getsockname())
+s.recv(1)'
+	try sc -u --lines --max-time 1 127.0.0.1 "$port" </dev/zero
+	expect_error 5 '--max-time ran out'
+	listen_sockcat s -k --seqpacket --lines -U ./path </dev/zero
+	start_open c sc --seqpacket --lines -U ./path
+	say c hello
+	wait_for_text s.out hello
+	stop s
+	[ "$status" -eq 143 ]
+}

@@ -57,6 +57,9 @@ add_line_end(struct input *input, struct message *message)
 	message->length++;
 }
 
+/* Of input in which no message ends, before the loop has its turn. */
+#define READS_AT_ONCE 16
+
 /* Cuts the next messages out of the buffer; all before are sent. */
 static void
 cut_messages(struct input *input)
@@ -143,6 +146,8 @@ read_more(struct input *input)
 enum moved
 input_messages(struct input *input)
 {
+	unsigned reads = 0;
+
 	for (;;) {
 		enum moved moved;
 
@@ -156,6 +161,9 @@ input_messages(struct input *input)
 			input->drained = false;
 			return AGAIN;
 		}
+		/* Timers, signals and clients are not to wait for a line. */
+		if (reads++ == READS_AT_ONCE)
+			return AGAIN;
 		moved = read_more(input);
 		if (moved == AGAIN || moved == FAIL)
 			return moved;

@@ -16,6 +16,7 @@
 
 #include "base/compat.h"
 #include "base/diag.h"
+#include "net/linger.h"
 #include "net/multicast.h"
 #include "net/protocol.h"
 
@@ -276,8 +277,8 @@ attempt_close(struct attempt *attempt)
 }
 
 /*
- * Whether TCP has connected the socket to itself: who waits for a local port
- * to be opened may be given that very port as the source (RFC 9293, 3.5,
+ * Whether TCP has connected the socket to itself: who asks for a local port
+ * where nobody listens may be given that very port as the source (RFC 9293, 3.5,
  * simultaneous open).
  */
 static bool
@@ -285,7 +286,8 @@ is_own_address(const struct attempt *attempt)
 {
 	struct address own = { .length = sizeof(own.storage) };
 
-	return attempt->dial->options->source_port == NULL &&
+	return attempt->dial->options->type == SOCK_STREAM &&
+	    attempt->dial->options->source_port == NULL &&
 	    attempt->peer.sa.sa_family != AF_UNIX &&
 	    getsockname(attempt->watch.fd, &own.sa, &own.length) == 0 &&
 	    address_equal(&own, &attempt->peer);
@@ -294,8 +296,10 @@ is_own_address(const struct attempt *attempt)
 static enum progress
 attempt_connected(struct attempt *attempt)
 {
-	if (attempt->dial->retries && is_own_address(attempt)) {
+	if (is_own_address(attempt)) {
 		attempt_fail_errno(attempt, "", ECONNREFUSED);
+		/* Or the port would be taken for a minute (TIME-WAIT). */
+		linger_reset(attempt->watch.fd);
 		return attempt_close(attempt);
 	}
 	if (attempt_options(attempt, attempt->watch.fd,
