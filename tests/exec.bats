@@ -779,20 +779,22 @@ time.sleep(600)'" 127.0.0.1 0
 
 @test "a program that cannot be started any more resets its client" {
 	need python3
-	local options
+	local options listening
 	printf '#!/bin/cat\n' >prog
 	for options in '' '--idle-timeout 60'; do
 		chmod 755 prog
 		# shellcheck disable=SC2086
 		listen_sockcat s -k $options -e ./prog 127.0.0.1 0
+		# shellcheck disable=SC2031 # bats' tests are subshells
+		listening=$port
 		chmod 644 prog
 		try "$PYTHON" -c 'import socket, sys
 try: print("end", socket.create_connection(("127.0.0.1",
                                     int(sys.argv[1]))).recv(10))
-except ConnectionResetError: print("reset")' "$port"
+except ConnectionResetError: print("reset")' "$listening"
 		expect_text out $'reset\n'
 		chmod 755 prog
-		try sc 127.0.0.1 "$port" < <(:)
+		try sc 127.0.0.1 "$listening" < <(:)
 		expect_status 0
 		expect_text out $'#!/bin/cat\n'
 		stop s
