@@ -759,6 +759,7 @@ time.sleep(600)'" 127.0.0.1 0
 			-c 'head -c 2; (sleep 0.1; echo late) & cat 2>&1' \
 			127.0.0.1 0
 		wait_for_file s.port
+		# shellcheck disable=SC2030 # bats' tests are subshells
 		port=$(<s.port)
 		crowd "$port" half-close 3 hello >got
 		expect_match got '^3 x 1[01] '
